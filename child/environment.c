@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "child/environment.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/cleanup.h"
+
+/* Sorted, for bsearch(3). REMOTE_USER, REMOTE_ADDR and GATEWAY_INTERFACE are ours to set. */
+static const char *const allowed[] = {
+        "AUTH_TYPE",
+        "CONTENT_LENGTH",
+        "CONTENT_TYPE",
+        "DOCUMENT_ROOT",
+        "DOCUMENT_URI",
+        "HTTPS",
+        "PATH_INFO",
+        "PATH_TRANSLATED",
+        "QUERY_STRING",
+        "REDIRECT_STATUS",
+        "REMOTE_HOST",
+        "REMOTE_IDENT",
+        "REMOTE_PORT",
+        "REQUEST_METHOD",
+        "REQUEST_SCHEME",
+        "REQUEST_URI",
+        "SCRIPT_FILENAME",
+        "SCRIPT_NAME",
+        "SERVER_ADDR",
+        "SERVER_NAME",
+        "SERVER_PORT",
+        "SERVER_PROTOCOL",
+        "SERVER_SOFTWARE",
+};
+
+static int compare_name(const void *key, const void *element)
+{
+        return strcmp(key, *(const char *const *)element);
+}
+
+static bool is_passed(const struct index *index, const struct index_service *service, const char *name)
+{
+        for (size_t i = 0; i < service->pass_environment.count; i++)
+                if (strcmp(index_item(index, service->pass_environment, i), name) == 0)
+                        return true;
+        return false;
+}
+
+static bool is_ours(const char *name)
+{
+        return strcmp(name, "REMOTE_USER") == 0 || strcmp(name, "REMOTE_ADDR") == 0 ||
+                strcmp(name, "GATEWAY_INTERFACE") == 0 || strncmp(name, "SANDBOXD_", 9) == 0;
+}
+
+static bool is_allowed(const struct index *index, const struct index_service *service, const char *name)
+{
+        if (is_ours(name) || strcasecmp(name, "HTTP_PROXY") == 0)
+                return false;
+        if (strncmp(name, "HTTP_", 5) == 0)
+                return true;
+        return bsearch(name, allowed, ELEMENTS(allowed), sizeof(allowed[0]), compare_name) ||
+                is_passed(index, service, name);
+}
+
+static char *find(struct environment *environment, const char *variable, size_t name_length)
+{
+        for (size_t i = 0; i < environment->n_variables; i++)
+                if (strncmp(environment->variables[i], variable, name_length + 1) == 0)
+                        return environment->variables[i];
+        return NULL;
+}
+
+static int append(struct environment *environment, char *variable)
+{
+        if (environment->n_variables >= ENVIRONMENT_MAX)
+                return -E2BIG;
+        environment->variables[environment->n_variables++] = variable;
+        environment->variables[environment->n_variables] = NULL;
+        return 0;
+}
+
+/* Sets a variable whatever it was before. */
+static int replace(struct environment *environment, char *variable)
+{
+        size_t name_length = strcspn(variable, "=");
+
+        for (size_t i = 0; i < environment->n_variables; i++)
+                if (strncmp(environment->variables[i], variable, name_length + 1) == 0) {
+                        environment->variables[i] = variable;
+                        return 0;
+                }
+        return append(environment, variable);
+}
+
+static int set_own(struct environment *environment, const char *name, const char *value)
+{
+        char *variable = environment->own + environment->own_used;
+        size_t room = sizeof(environment->own) - environment->own_used;
+        int length = snprintf(variable, room, "%s=%s", name, value);
+
+        if (length < 0 || (size_t)length >= room)
+                return -E2BIG;
+        environment->own_used += (size_t)length + 1;
+        return replace(environment, variable);
+}
+
+static int copy_request(struct environment *environment, const struct index *index,
+        const struct index_service *service, char *block, size_t size)
+{
+        if (size > 0 && block[size - 1] != '\0')
+                return -EBADMSG;
+        for (char *variable = block; variable < block + size; variable += strlen(variable) + 1) {
+                char *equals = strchr(variable, '=');
+                bool wanted;
+                int r;
+
+                if (!equals || equals == variable)
+                        return -EBADMSG;
+                *equals = '\0';
+                wanted = is_allowed(index, service, variable);
+                *equals = '=';
+                r = wanted ? append(environment, variable) : 0;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int set_facts(struct environment *environment, const struct environment_facts *facts)
+{
+        int r = set_own(environment, "GATEWAY_INTERFACE", "CGI/1.1");
+
+        if (r == 0)
+                r = set_own(environment, "SANDBOXD_REQUEST_ID", facts->request_id);
+        if (r == 0 && facts->user[0])
+                r = set_own(environment, "REMOTE_USER", facts->user);
+        if (r == 0 && facts->address[0])
+                r = set_own(environment, "REMOTE_ADDR", facts->address);
+        if (r == 0 && !find(environment, "PATH=", 4))
+                r = set_own(environment, "PATH", "/usr/local/bin:/usr/bin:/bin");
+        return r;
+}
+
+int environment_build(struct environment *environment, const struct index *index,
+        const struct index_service *service, char *block, size_t size, const struct environment_facts *facts)
+{
+        int r;
+
+        environment->n_variables = 0;
+        environment->variables[0] = NULL;
+        environment->own_used = 0;
+        r = copy_request(environment, index, service, block, size);
+        for (size_t i = 0; r == 0 && i < service->environment.count; i++)
+                r = replace(environment, (char *)(uintptr_t)index_item(index, service->environment, i));
+        return r < 0 ? r : set_facts(environment, facts);
+}

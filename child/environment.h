@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stddef.h>
+
+#include "sandboxd/index.h"
+
+/*
+ * The application's environment: an empty one, into which is copied what is allowed. Pure.
+ *
+ * From the request: the meta-variables of RFC 3875 section 4.1, those that web servers commonly add, HTTP_*
+ * (but never HTTP_PROXY, which programs take for a proxy to use), and the names in PassEnvironment=. Then
+ * Environment= of the service. Then what only we may say: REMOTE_USER and REMOTE_ADDR as the broker judged them,
+ * GATEWAY_INTERFACE, SANDBOXD_REQUEST_ID, and PATH where nothing else gave one.
+ */
+
+enum {
+        ENVIRONMENT_MAX = 1024, /* variables */
+        ENVIRONMENT_OWN = 1024, /* bytes for the variables that we write */
+};
+
+struct environment {
+        char *variables[ENVIRONMENT_MAX + 1]; /* ends with NULL: an envp for execve(2) */
+        size_t n_variables;
+        char own[ENVIRONMENT_OWN];
+        size_t own_used;
+};
+
+/* What the broker says of the request; strings, never NULL. */
+struct environment_facts {
+        const char *user;    /* empty: nobody is logged in, no REMOTE_USER */
+        const char *address; /* empty: no REMOTE_ADDR */
+        const char *request_id;
+};
+
+/*
+ * Fills `environment`. `block` holds `size` bytes, "NAME=VALUE\0" each, and must live as long as the result;
+ * the index likewise. Returns 0; -E2BIG for too many variables; -EBADMSG for a block that does not end with
+ * NUL or holds an entry without a name.
+ */
+int environment_build(struct environment *environment, const struct index *index,
+        const struct index_service *service, char *block, size_t size, const struct environment_facts *facts);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "sandboxd/index.h"
+
+/*
+ * What a request executes. Everything here runs as the identity, after the drop: what it cannot reach, it is not
+ * to run.
+ */
+struct program {
+        const char *path;      /* inside the root */
+        int fd;                /* open on it, close-on-exec */
+        bool is_elf;           /* executed by descriptor; a script goes by path, see program_exec() */
+        const char *directory; /* to be the working directory */
+};
+
+/*
+ * Checks the script that the request names: beneath ScriptDirectory= (openat2(2), RESOLVE_BENEATH), a regular
+ * file, owned by root or the identity, neither it nor the folders between writable by group or others; nobody
+ * else can then have put it there. Returns a descriptor on it, or a negative errno: -ENOENT no such script (or
+ * not beneath the directory by its name), -EXDEV beneath by name only, -EPERM the owner or mode is refused.
+ */
+int program_check_script(const char *script_directory, const char *script);
+
+/*
+ * Opens the program at `path`: a regular file that is executable. Returns 0 and fills in path, fd and is_elf;
+ * -EACCES, -ENOENT, …; -ENOEXEC when it begins neither as an ELF file nor with #!.
+ */
+int program_open(const char *path, struct program *program);
+
+/*
+ * Executes it and does not return but for failure (negative errno). An ELF file is executed by the descriptor
+ * that was checked. A script cannot be: with a close-on-exec descriptor its interpreter finds nothing to read,
+ * and otherwise its argv[0] is /dev/fd/N. It goes by path; program_check_script() saw to it that nobody but root
+ * and the identity itself can put another one there.
+ */
+int program_exec(const struct program *program, char *const argv[], char *const envp[]);

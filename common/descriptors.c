@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/descriptors.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/cleanup.h"
+
+/* One more than we ever accept, so that a surplus shows as a surplus and not as MSG_CTRUNC alone. */
+union control_buffer {
+        struct cmsghdr header; /* for its alignment */
+        char bytes[CMSG_SPACE(sizeof(int) * (DESCRIPTORS_MAX + 1))];
+};
+
+void descriptors_close(int *fds, size_t n_fds)
+{
+        for (size_t i = 0; i < n_fds; i++)
+                fds[i] = close_fd(fds[i]);
+}
+
+int descriptors_send(int socket_fd, const void *data, size_t size, const int *fds, size_t n_fds)
+{
+        struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+        union control_buffer control;
+
+        if (n_fds > DESCRIPTORS_MAX)
+                return -EINVAL;
+        if (n_fds > 0) {
+                struct cmsghdr *header;
+
+                memset(&control, 0, sizeof(control));
+                message.msg_control = control.bytes;
+                message.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+                header = CMSG_FIRSTHDR(&message);
+                header->cmsg_level = SOL_SOCKET;
+                header->cmsg_type = SCM_RIGHTS;
+                header->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+                memcpy(CMSG_DATA(header), fds, sizeof(int) * n_fds);
+        }
+        for (;;) {
+                ssize_t sent = sendmsg(socket_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+                if (sent >= 0)
+                        return (size_t)sent == size ? 0 : -EIO;
+                if (errno != EINTR)
+                        return -errno;
+        }
+}
+
+/* Collects what SCM_RIGHTS brought into `fds` (room for DESCRIPTORS_MAX + 1); any other message is -EBADMSG. */
+static int collect(struct msghdr *message, int *fds, size_t *n_fds)
+{
+        int r = 0;
+
+        for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+                size_t count;
+
+                if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) {
+                        r = -EBADMSG;
+                        continue;
+                }
+                count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+                if (*n_fds + count > DESCRIPTORS_MAX + 1)
+                        count = DESCRIPTORS_MAX + 1 - *n_fds;
+                memcpy(fds + *n_fds, CMSG_DATA(header), count * sizeof(int));
+                *n_fds += count;
+        }
+        return r;
+}
+
+ssize_t descriptors_receive(
+        int socket_fd, void *data, size_t size, int *ret_fds, size_t max_fds, size_t *ret_n_fds, int flags)
+{
+        struct iovec iov = {.iov_base = data, .iov_len = size};
+        union control_buffer control;
+        struct msghdr message = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = control.bytes,
+                .msg_controllen = sizeof(control.bytes),
+        };
+        int fds[DESCRIPTORS_MAX + 1];
+        size_t n_fds = 0;
+        ssize_t received;
+        int r;
+
+        do
+                received = recvmsg(socket_fd, &message, flags | MSG_CMSG_CLOEXEC);
+        while (received < 0 && errno == EINTR);
+        if (received < 0)
+                return -errno;
+        r = collect(&message, fds, &n_fds);
+        if (r < 0 || n_fds > max_fds || message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+                descriptors_close(fds, n_fds);
+                return -EBADMSG;
+        }
+        if (n_fds > 0)
+                memcpy(ret_fds, fds, n_fds * sizeof(int));
+        *ret_n_fds = n_fds;
+        return received;
+}

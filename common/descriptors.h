@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * One packet with descriptors over a SOCK_SEQPACKET socket: unix(7), SCM_RIGHTS; cmsg(3).
+ */
+
+#define DESCRIPTORS_MAX 8
+
+/*
+ * Sends one packet with `n_fds` descriptors (0 to DESCRIPTORS_MAX). The descriptors stay the caller's.
+ * Never blocks, never raises SIGPIPE. Returns 0; -EAGAIN when the peer's queue is full, -EPIPE or
+ * -ECONNRESET when the peer is gone, another negative errno of sendmsg(2) otherwise.
+ */
+int descriptors_send(int socket_fd, const void *data, size_t size, const int *fds, size_t n_fds);
+
+/*
+ * Receives one packet of at most `size` bytes and its descriptors, which are close-on-exec and become the
+ * caller's; `flags` are added to those of recvmsg(2) (MSG_DONTWAIT, say).
+ *
+ * A packet is taken whole or not at all: one that is longer than `size`, or that carries more than
+ * `max_fds` descriptors or any other control message, is dropped with its descriptors and -EBADMSG is
+ * returned. Returns the packet's length (0: the peer closed), or a negative errno.
+ */
+ssize_t descriptors_receive(
+        int socket_fd, void *data, size_t size, int *ret_fds, size_t max_fds, size_t *ret_n_fds, int flags);
+
+/* Closes each descriptor and sets it to -1. */
+void descriptors_close(int *fds, size_t n_fds);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "compiler/builder.h"
+#include "compiler/diagnostics.h"
+
+/*
+ * What the parts of the compiler share: the options it was started with, and the index being built.
+ */
+struct compile {
+        const char *directory;   /* of the configuration */
+        const char *controllers; /* cgroup v2 controllers that can be had, separated by blanks */
+        struct index_header header;
+        struct builder builder;
+        bool selinux_enabled;    /* the kernel runs SELinux */
+};
+
+/* Reads sandboxd.conf, where there is one, into compile->header. */
+void compile_main_file(struct compile *compile);
+
+/* Reads services.d/ into compile->builder.services. */
+void compile_services(struct compile *compile);
+
+/* Reads maps/ into compile->builder.rules. The services must have been read. */
+void compile_maps(struct compile *compile);
+
+/*
+ * Checks a context: its form, and where the kernel runs SELinux, that the policy knows it. Says what is wrong.
+ * Counts it in header.contexts_unused where contexts are not applied. Returns its index_string, or 0.
+ */
+index_string compile_context(struct compile *compile, const char *context, struct position position);
+
+/* The uid of an account: a name or a number. Returns 0, or -ENOENT. */
+int compile_uid(const char *account, uint32_t *ret_uid);

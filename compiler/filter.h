@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "compiler/builder.h"
+#include "compiler/diagnostics.h"
+
+/*
+ * The system-call filters of a service, made by libseccomp once, when the configuration is compiled, so that
+ * attaching one is a copy. docs/design.md says why there are three:
+ *   allow: what the service asked for, and what its zygote and the jail need to get there;
+ *   deny:  what nobody gets: namespaces, mounts, io_uring, …, ids below the minimum, other address families;
+ *   last:  takes back what only the jail needed. Attached by the application just before exec.
+ * What is refused answers EPERM; what libseccomp does not know answers ENOSYS, as on an older kernel.
+ */
+
+enum {
+        FILTER_SYSCALLS = 1024, /* more than any number in the table of x86-64 or arm64 */
+        FILTER_FAMILIES = 64,
+};
+
+/* What SystemCallFilter= and RestrictAddressFamilies= of a service add up to. */
+struct filter {
+        uint64_t allowed[FILTER_SYSCALLS / 64];
+        uint64_t families; /* bit AF_… */
+        bool chosen;       /* SystemCallFilter= was given */
+};
+
+/*
+ * Applies one line of SystemCallFilter=: "@group name ~@group ~name", from left to right. A line that begins
+ * with ~ removes all that it names, as in systemd.exec(5). Before the first line, and after an empty one,
+ * nothing is allowed, but a first line that only removes begins from filter_default().
+ */
+void filter_line(struct filter *filter, const char *value, struct position position);
+
+/* One line of RestrictAddressFamilies=: "none", or families to allow. */
+void filter_families_line(struct filter *filter, const char *value, struct position position);
+
+/* @system-service without @privileged, keyrings and System V IPC: what a request would leave for the next. */
+void filter_default(struct filter *filter);
+
+/* Whether two identities in the same namespaces could meet: System V IPC, message queues, abstract sockets. */
+bool filter_lets_identities_meet(const struct filter *filter);
+
+/* Makes the three filters of `service`. `temporary`: the jail attaches a tmpfs. */
+void filter_build(const struct filter *filter, uint32_t min_uid, uint32_t min_gid, bool temporary, struct builder *builder,
+        struct index_service *service);

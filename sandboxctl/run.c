@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandboxctl/sandboxctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+
+#include "common/cleanup.h"
+#include "sandboxd/identity.h"
+#include "sandboxd/zygote.h"
+
+/*
+ * The same zygote, the same jail and the same identity map as for a request. What differs: the command is the
+ * caller's, standard input, output and error are this process's, and there is no deadline and no control group.
+ */
+
+enum { EXIT_REFUSED = 125 }; /* as env(1) and its kin: the command did not run */
+
+static int fill_memfd(const char *name, char *const *words)
+{
+        _cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        for (; words && *words; words++) {
+                size_t size = strlen(*words) + 1;
+
+                if (write(fd, *words, size) != (ssize_t)size)
+                        return -EIO;
+        }
+        return take_fd(&fd);
+}
+
+static int complain(const char *what, int r)
+{
+        fprintf(stderr, "sandboxctl: %s: %s\n", what, strerror(-r));
+        return EXIT_REFUSED;
+}
+
+static int complain_step(enum step step, int error, const char *detail)
+{
+        const char *hint = step_hint(step, error);
+
+        fprintf(stderr, "sandboxctl: step %s: %s%s%s%s%s\n", step_name(step), strerror(error), *detail ? ": " : "", detail,
+                hint ? "; " : "", hint ? hint : "");
+        return EXIT_REFUSED;
+}
+
+/* An id for the log, not a secret. */
+static void make_request_id(char *ret_id)
+{
+        unsigned char random[(WIRE_REQUEST_ID_SIZE - 1) / 2] = {0};
+
+        if (getrandom(random, sizeof(random), 0) < 0)
+                memset(random, 0, sizeof(random));
+        for (size_t i = 0; i < sizeof(random); i++)
+                snprintf(ret_id + 2 * i, 3, "%02x", random[i]);
+}
+
+static int wait_for(int pidfd, int report_fd)
+{
+        struct report report;
+        siginfo_t info;
+
+        if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0)
+                return complain("waiting for the command", -errno);
+        if (read(report_fd, &report, sizeof(report)) != sizeof(report)) {
+                fputs("sandboxctl: the command's init was killed\n", stderr);
+                return EXIT_REFUSED;
+        }
+        if (report.kind == REPORT_FAILED)
+                return complain_step(report.step, report.value, "");
+        return report.kind == REPORT_EXITED ? report.value : 128 + report.value;
+}
+
+/* Takes the answer to the zygote's start, or to the request. */
+static int take_answer(const struct zygote_process *zygote, struct zygote_answer *answer)
+{
+        int r = zygote_receive(zygote, 0, answer);
+
+        if (r < 0)
+                return complain("the zygote", r);
+        return answer->step == STEP_NONE ? 0 : complain_step(answer->step, answer->error, answer->detail);
+}
+
+static int spawn(const struct zygote_process *zygote, const struct index_service *service, struct spawn_request *request,
+        char *const *command)
+{
+        _cleanup_close_ int environment = fill_memfd("environment", NULL), words = fill_memfd("command", command);
+        _cleanup_close_ int report = -1, report_end = -1, temporary = -1;
+        struct zygote_answer answer;
+        int pair[2], fds[SPAWN_FDS_MAX], status;
+        size_t n = SPAWN_FDS;
+
+        if (environment < 0 || words < 0 || pipe2(pair, O_CLOEXEC) < 0)
+                return complain("preparing the command", -errno);
+        report = pair[0];
+        report_end = pair[1];
+        fds[SPAWN_FD_ENVIRONMENT] = environment;
+        fds[SPAWN_FD_STDIN] = STDIN_FILENO;
+        fds[SPAWN_FD_STDOUT] = STDOUT_FILENO;
+        fds[SPAWN_FD_STDERR] = STDERR_FILENO;
+        fds[SPAWN_FD_REPORT] = report_end;
+        if (service->flags & INDEX_PRIVATE_TMP) {
+                temporary = zygote_open_temporary(service->temporary_size);
+                if (temporary < 0)
+                        return complain("making /tmp", temporary);
+                request->flags |= SPAWN_TEMPORARY;
+                fds[n++] = temporary;
+        }
+        fds[n++] = words;
+        status = zygote_send(zygote, request, fds, n);
+        if (status < 0)
+                return complain("asking the zygote", status);
+        status = take_answer(zygote, &answer);
+        if (status != 0)
+                return status;
+        report_end = close_fd(report_end);
+        status = wait_for(answer.pidfd, report);
+        close_fd(answer.pidfd);
+        return status;
+}
+
+static int run(const struct index *index, const struct index_service *service, const struct accounts *accounts,
+        struct spawn_request *request, const struct options *options)
+{
+        char path[4096];
+        const struct zygote_start start = {
+                .path = path,
+                .index_fd = index->fd,
+                .service = (size_t)(service - index_services(index)),
+                .uid = accounts->zygote_uid,
+                .gid = accounts->zygote_gid,
+                .cgroup = -1,
+        };
+        struct zygote_process zygote;
+        struct zygote_answer answer;
+        siginfo_t info;
+        int status;
+
+        snprintf(path, sizeof(path), "%s/sandboxd-zygote", options->libexec);
+        status = zygote_start(&start, &zygote);
+        if (status < 0)
+                return complain(path, status);
+        status = take_answer(&zygote, &answer);
+        if (status == 0)
+                status = spawn(&zygote, service, request, options->command);
+        zygote.control = close_fd(zygote.control);
+        waitid(P_PIDFD, (id_t)zygote.pidfd, &info, WEXITED);
+        zygote_stop(&zygote);
+        return status;
+}
+
+int control_run(const struct options *options)
+{
+        static struct spawn_request request;
+        const struct index_service *service;
+        const struct index_rule *rule;
+        const char *reason = "the rule says deny";
+        uint32_t ids[ACCOUNT_IDS];
+        struct accounts accounts;
+        struct index index;
+
+        if (geteuid() != 0) {
+                fputs("sandboxctl: run needs root: it becomes the identity that the map names\n", stderr);
+                return EXIT_REFUSED;
+        }
+        if (control_load(options, &accounts, &index) < 0)
+                return EXIT_REFUSED;
+        service = control_find_service(&index, options->service);
+        if (!service)
+                return EXIT_REFUSED;
+        rule = identity_match(&index,
+                &(struct identity_query){options->service, options->user, options->address, options->host});
+        accounts_ids(&accounts, ids);
+        if (!rule)
+                reason = "no identity rule matches";
+        else if (rule->action == INDEX_BECOME)
+                reason = identity_refusal(&index, rule, ids, ACCOUNT_IDS);
+        if (reason) {
+                fprintf(stderr, "sandboxctl: refused: %s\n", reason);
+                return EXIT_REFUSED;
+        }
+        zygote_fill_request(&index, service, rule, &request);
+        request.number = 1;
+        request.flags = SPAWN_COMMAND;
+        snprintf(request.user, sizeof(request.user), "%s", options->user);
+        snprintf(request.address, sizeof(request.address), "%s", options->address);
+        make_request_id(request.request_id);
+        return run(&index, service, &accounts, &request, options);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <systemd/sd-event.h>
+
+#include "common/wire.h"
+#include "sandboxd/cgroup.h"
+#include "sandboxd/front.h"
+#include "sandboxd/load.h"
+#include "sandboxd/spawn.h"
+#include "sandboxd/zygote.h"
+
+/*
+ * The broker's state, and who owns what:
+ *
+ *   broker ─▶ generation (the configuration in force; older ones live on while requests or zygotes use them)
+ *               └▶ service ─▶ zygotes, each with the requests that wait for its answer
+ *   broker ─▶ requests, each with its connection from the bridge and, once it runs, its process
+ *
+ * Everything happens in one thread, in the handlers of one sd-event loop, and nothing in it blocks.
+ */
+
+struct broker;
+struct generation;
+struct service;
+
+TAILQ_HEAD(request_list, request);
+TAILQ_HEAD(zygote_list, zygote);
+
+/* A zygote, running or starting. */
+struct zygote {
+        TAILQ_ENTRY(zygote) link;
+        struct service *service;
+        struct zygote_process process;
+        sd_event_source *control_source;
+        struct request_list waiting; /* for its answers, in the order they were sent */
+        uid_t uid;                   /* of the one identity it serves; with INDEX_PER_IDENTITY only */
+        gid_t gid;
+        uint64_t last_used; /* µs, monotonic */
+        bool ready;
+};
+
+struct service {
+        struct generation *generation;
+        const struct index_service *config;
+        const char *name;
+        struct cgroup_service cgroup;
+        bool cgroup_open;
+        struct zygote_list zygotes;
+        unsigned n_zygotes;
+        unsigned n_requests;
+        struct zygote_answer failure; /* of the zygote that last failed to start */
+        uint64_t not_before;          /* µs: no zygote is started earlier than this after a failure */
+};
+
+struct generation {
+        struct broker *broker;
+        struct index index;
+        struct service *services; /* as many as in the index */
+        unsigned number;
+        unsigned references; /* of requests, and one of the broker's while it is in force */
+};
+
+enum request_state {
+        REQUEST_RECEIVING, /* connected, the launch request has not come */
+        REQUEST_SPAWNING,  /* sent to a zygote */
+        REQUEST_RUNNING,   /* has a process */
+};
+
+struct request {
+        TAILQ_ENTRY(request) link;    /* among the broker's */
+        TAILQ_ENTRY(request) waiting; /* among its zygote's, while REQUEST_SPAWNING */
+        struct broker *broker;
+        enum request_state state;
+        int connection;
+        sd_event_source *connection_source;
+        sd_event_source *deadline_source;
+        struct wire_request wire;
+        struct service *service; /* holds a reference on its generation */
+        struct zygote *zygote;   /* while REQUEST_SPAWNING */
+        const struct index_rule *rule;
+        char address[WIRE_ADDRESS_SIZE]; /* as far as it is believed */
+        uint64_t number;                 /* in the spawn protocol */
+        uint64_t started;                /* µs, monotonic */
+        struct cgroup_leaf *leaf;
+        int report;
+        int pidfd;
+        sd_event_source *process_source;
+        bool ending;               /* killed, or to be killed when its process comes */
+        enum wire_outcome outcome; /* if ending */
+        const char *ending_reason;
+        bool bridge_gone; /* nobody is left to tell */
+};
+
+struct broker {
+        sd_event *event;
+        const char *config_directory;
+        char zygote_path[PATH_MAX];
+        char compiler_path[PATH_MAX];
+        struct accounts accounts;
+        uint32_t account_ids[ACCOUNT_IDS];
+        struct cgroups cgroups;
+        struct generation *current; /* NULL until the first configuration is loaded */
+        unsigned generations;
+        struct load load; /* the compiler, while one runs */
+        sd_event_source *load_source;
+        sd_event_source *load_timer;
+        bool load_again; /* asked for while one was running */
+        int listen_fd;
+        sd_event_source *listen_source;
+        sd_event_source *pause_source;
+        sd_event_source *drain_source;
+        struct request_list requests;
+        unsigned n_requests; /* connections, in whatever state */
+        uint64_t next_number;
+        bool draining;
+};
+
+/* The time now, µs, monotonic, as the event loop sees it. */
+uint64_t broker_now(const struct broker *broker);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandboxd/front.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "sandboxd/identity.h"
+
+static bool is_connected_stream(int fd, struct sockaddr_storage *peer)
+{
+        socklen_t length = sizeof(int), peer_length = sizeof(*peer);
+        int type, listening;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0 || type != SOCK_STREAM)
+                return false;
+        length = sizeof(int);
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) < 0 || listening)
+                return false;
+        return getpeername(fd, (struct sockaddr *)peer, &peer_length) == 0;
+}
+
+int front_inspect(int fd, struct front *ret_front)
+{
+        struct sockaddr_storage local = {0}, peer = {0};
+        socklen_t length = sizeof(local), credentials_length = sizeof(struct ucred);
+        struct front front = {.uid = (uid_t)-1};
+        struct ucred credentials;
+
+        if (!is_connected_stream(fd, &peer) || getsockname(fd, (struct sockaddr *)&local, &length) < 0)
+                return -EBADMSG;
+        if (door_name(&local, length, front.door, sizeof(front.door)) < 0)
+                return -EBADMSG;
+        front.is_unix = local.ss_family == AF_UNIX;
+        if (front.is_unix) {
+                if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &credentials_length) < 0)
+                        return -EBADMSG;
+                front.uid = credentials.uid;
+        } else {
+                if (door_wildcard_name(&local, front.wildcard, sizeof(front.wildcard)) < 0)
+                        return -EBADMSG;
+                door_ip(&peer, front.ip, sizeof(front.ip));
+        }
+        *ret_front = front;
+        return 0;
+}
+
+const struct index_service *front_service(const struct index *index, const struct front *front)
+{
+        const struct index_service *services = index_services(index), *wildcard = NULL;
+
+        for (size_t i = 0; i < index->header->services.count; i++)
+                for (size_t k = 0; k < services[i].doors.count; k++) {
+                        const char *door = index_item(index, services[i].doors, k);
+
+                        if (strcmp(door, front->door) == 0)
+                                return &services[i];
+                        if (front->wildcard[0] && strcmp(door, front->wildcard) == 0)
+                                wildcard = &services[i];
+                }
+        return wildcard;
+}
+
+static bool is_listed_uid(const struct index *index, struct index_span span, uid_t uid)
+{
+        const uint32_t *uids = index_array(index, span);
+
+        for (size_t i = 0; i < span.count; i++)
+                if (uids[i] == uid)
+                        return true;
+        return false;
+}
+
+static bool is_listed_ip(const struct index *index, struct index_span span, const char *ip)
+{
+        const struct index_network *networks = index_array(index, span);
+        struct index_network address;
+
+        if (identity_parse_network(ip, &address) < 0)
+                return false;
+        for (size_t i = 0; i < span.count; i++)
+                if (identity_in_network(&networks[i], &address))
+                        return true;
+        return false;
+}
+
+enum front_trust front_trust(const struct index *index, const struct index_service *service, const struct front *front)
+{
+        if (front->is_unix)
+                return is_listed_uid(index, service->front_end_users, front->uid) ? FRONT_TRUSTED : FRONT_STRANGER;
+        return is_listed_ip(index, service->trusted, front->ip) ? FRONT_TRUSTED : FRONT_NETWORK;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "common/wire.h"
+#include "sandboxd/door.h"
+#include "sandboxd/index.h"
+
+/*
+ * Who stands at the front door: what the broker finds out about a web server's connection by asking the kernel,
+ * so that neither the front end nor the front door is the bridge's hearsay.
+ */
+struct front {
+        char door[DOOR_NAME_MAX];     /* the local address by name, see door.h */
+        char wildcard[DOOR_NAME_MAX]; /* the same for a socket that listens on every address; empty: none */
+        bool is_unix;
+        uid_t uid;                /* of the front end, on a Unix door (unix(7), SO_PEERCRED) */
+        char ip[WIRE_ADDRESS_SIZE]; /* of the front end, on a TCP door */
+};
+
+/* Inspects the connection `fd`. Returns 0; -EBADMSG when it is no connected stream socket of a kind with doors. */
+int front_inspect(int fd, struct front *ret_front);
+
+/* The service that the door belongs to, or NULL. */
+const struct index_service *front_service(const struct index *index, const struct front *front);
+
+enum front_trust {
+        FRONT_STRANGER, /* may not use this door at all */
+        FRONT_NETWORK,  /* a TCP peer whose word on user and address does not count */
+        FRONT_TRUSTED,
+};
+
+/* FrontEndUser= and TrustNetworkFrontEnd= of the service, applied. */
+enum front_trust front_trust(const struct index *index, const struct index_service *service, const struct front *front);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * The index: the whole configuration, compiled. sandboxd-compile, which is unprivileged, writes it into a sealed
+ * memfd; the broker and the zygotes map it read-only. It holds offsets and no pointers, in native byte order, and
+ * index_open() checks every one of them before anything is used: a wrong index can give a wrong answer, never a
+ * wrong access to memory.
+ *
+ * Layout: struct index_header, then arrays (each aligned to 8) and strings in any order; the last byte is NUL, so
+ * that every string that begins inside the index ends inside it. Offset 0 stands for "no string".
+ */
+
+#define INDEX_MAGIC   UINT32_C(0x53626978)
+#define INDEX_VERSION 1
+
+enum {
+        INDEX_SIZE_MAX = 64 * 1024 * 1024,
+        INDEX_GROUPS_MAX = 64, /* supplementary groups of one identity */
+        INDEX_CONTEXT_MAX = 255,
+        INDEX_LIMITS = 16, /* RLIM_NLIMITS of the kernel's interface */
+};
+
+typedef uint32_t index_string;
+
+struct index_span {
+        uint32_t offset; /* of the first element */
+        uint32_t count;  /* of elements */
+};
+
+enum index_selinux {
+        INDEX_SELINUX_OFF,   /* contexts are not applied: the kernel runs no SELinux, or SELinux=off */
+        INDEX_SELINUX_APPLY, /* contexts are applied at exec */
+};
+
+struct index_header {
+        uint32_t magic;
+        uint32_t version;
+        uint32_t size; /* of the whole index in bytes */
+        uint32_t selinux;
+        uint32_t min_uid;
+        uint32_t min_gid;
+        uint32_t max_connections; /* requests at once, in all */
+        uint32_t contexts_unused; /* contexts that the configuration names and this kernel cannot apply */
+        struct index_span services;
+        struct index_span rules;
+};
+
+/* An address and prefix; family 0 matches every address, an unknown one too. */
+struct index_network {
+        uint32_t family; /* 0, AF_INET or AF_INET6 */
+        uint32_t prefix; /* bits */
+        uint8_t address[16];
+};
+
+enum {
+        INDEX_BIND_WRITABLE = 1 << 0,
+        INDEX_BIND_OPTIONAL = 1 << 1, /* ignored where the source does not exist */
+};
+
+struct index_bind {
+        index_string source;
+        index_string target; /* inside the root */
+        uint32_t flags;
+};
+
+enum {
+        INDEX_PRIVATE_TMP = 1 << 0,
+        INDEX_PRIVATE_NETWORK = 1 << 1,
+        INDEX_PER_IDENTITY = 1 << 2, /* identities could meet in the namespaces: one zygote for each */
+};
+
+struct index_service {
+        index_string name;
+        index_string source; /* the file it was read from */
+        index_string script_directory;
+        index_string working_directory;
+        index_string root_directory;
+        index_string context;
+        struct index_span doors;            /* of index_string: canonical, as front_door_name() writes them */
+        struct index_span argv;             /* of index_string; empty: the script itself is executed */
+        struct index_span environment;      /* of index_string: NAME=VALUE */
+        struct index_span pass_environment; /* of index_string: NAME */
+        struct index_span binds;            /* of struct index_bind */
+        struct index_span front_end_users;  /* of uint32_t: uids */
+        struct index_span trusted;          /* of struct index_network */
+        struct index_span filter_allow;     /* of struct sock_filter: stage 1, what service and jail may call */
+        struct index_span filter_deny;      /* of struct sock_filter: stage 1, what nobody may call, and id ranges */
+        struct index_span filter_last;      /* of struct sock_filter: stage 2, takes back what only the jail needs */
+        uint32_t flags;
+        uint32_t umask;
+        int32_t nice;
+        uint32_t max_connections;
+        uint64_t temporary_size; /* bytes of /tmp */
+        uint64_t runtime_max;    /* µs */
+        uint64_t memory_max;     /* bytes; UINT64_MAX: no limit */
+        uint64_t tasks_max;      /* UINT64_MAX: no limit */
+        uint64_t cpu_weight;     /* 0: not set */
+        uint64_t limits[INDEX_LIMITS]; /* by RLIMIT_… number; UINT64_MAX: infinity */
+        uint64_t limits_set;           /* bit set by RLIMIT_… number */
+};
+
+enum index_match {
+        INDEX_ANY,       /* whatever it is */
+        INDEX_EXACT,     /* equal to the string */
+        INDEX_ANONYMOUS, /* users: nobody is logged in */
+        INDEX_SUFFIX,    /* hosts: ends with the string, which begins with a dot */
+};
+
+enum index_action {
+        INDEX_DENY,
+        INDEX_BECOME,
+};
+
+struct index_rule {
+        index_string service; /* 0: any */
+        uint32_t user_match;  /* enum index_match */
+        index_string user;
+        uint32_t host_match;
+        index_string host; /* lower case */
+        struct index_network network;
+        uint32_t action;
+        uint32_t uid;
+        uint32_t gid;
+        struct index_span groups; /* of uint32_t; the gid itself is not repeated here */
+        index_string account;     /* the name that the map gave, or 0 */
+        index_string context;
+        index_string source; /* file and line of the rule */
+        uint32_t line;
+};
+
+struct index {
+        const struct index_header *header;
+        size_t size;
+        int fd;
+};
+
+/*
+ * Maps and checks the index in `fd`, a memfd that must be sealed against writing, growing and shrinking. `fd`
+ * becomes the index's. Returns 0, or -EBADMSG when the index is not well-formed, or another negative errno; on
+ * failure `fd` is still the caller's.
+ */
+int index_open(int fd, struct index *ret_index);
+void index_close(struct index *index);
+
+/* What an offset leads to, in a checked index. A string offset of 0 gives NULL. */
+const char *index_text(const struct index *index, index_string string);
+const struct index_service *index_services(const struct index *index);
+const struct index_rule *index_rules(const struct index *index);
+const void *index_array(const struct index *index, struct index_span span);
+/* The string that element `i` of a span of strings stands for. */
+const char *index_item(const struct index *index, struct index_span span, size_t i);

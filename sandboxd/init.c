@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandboxd/init.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "common/cleanup.h"
+
+enum { EXIT_JAIL = 120 }; /* our own exit status where there is a report that says more */
+
+static void report(int fd, enum report_kind kind, enum step step, int value)
+{
+        struct report report = {.kind = kind, .step = step, .value = value};
+
+        /* A report is smaller than PIPE_BUF: whole or not at all. Without one, the broker takes it for a failure. */
+        if (write(fd, &report, sizeof(report)) < 0)
+                _exit(EXIT_JAIL);
+}
+
+_Noreturn static void fail(int fd, enum step step, int error)
+{
+        report(fd, REPORT_FAILED, step, error);
+        _exit(EXIT_JAIL);
+}
+
+/* The zombies are the application's orphans; PID 2 alone decides when the request is over. */
+_Noreturn static void reap_until(pid_t application)
+{
+        siginfo_t info;
+
+        for (;;) {
+                if (waitid(P_ALL, 0, &info, WEXITED) < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        fail(JAIL_FD_REPORT, STEP_FORK, errno);
+                }
+                if (info.si_pid == application)
+                        break;
+        }
+        if (info.si_code == CLD_EXITED)
+                report(JAIL_FD_REPORT, REPORT_EXITED, STEP_NONE, info.si_status);
+        else
+                report(JAIL_FD_REPORT, REPORT_SIGNALED, STEP_NONE, info.si_status);
+        _exit(EXIT_SUCCESS);
+}
+
+void init_run(const struct jail *jail, struct jail_request *request)
+{
+        static struct jailed jailed;
+        static enum step step; /* static: the child of vfork(2) writes it too */
+        pid_t application;
+        int r;
+
+        r = jail_enter(jail, request, &jailed, &step);
+        if (r < 0)
+                fail(step == STEP_DESCRIPTORS ? request->fds[SPAWN_FD_REPORT] : JAIL_FD_REPORT, step, -r);
+
+        /* vfork(2): the child runs in our memory until it executes, so that no page is copied for it. */
+        application = vfork();
+        if (application == 0) {
+                r = jail_execute(jail, request->spawn, &jailed, &step);
+                fail(JAIL_FD_REPORT, step, -r);
+        }
+        if (application < 0)
+                fail(JAIL_FD_REPORT, STEP_FORK, errno);
+
+        /* Whoever reads the application's output sees its end only when nobody else holds the pipe. */
+        if (close_range(0, JAIL_FD_REPORT - 1, 0) < 0 || close_range(JAIL_FD_REPORT + 1, ~0U, 0) < 0)
+                fail(JAIL_FD_REPORT, STEP_DESCRIPTORS, errno);
+        reap_until(application);
+}

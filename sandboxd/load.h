@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <sys/types.h>
+
+#include "sandboxd/index.h"
+
+/*
+ * The configuration compiler as a helper process: started by the broker, which goes on working meanwhile, and by
+ * sandboxctl, which waits. Does not log; the compiler's complaints go to stderr.
+ */
+
+/* The project's own accounts: static, made by sysusers.d(5). Nobody's requests ever run as one of them. */
+struct accounts {
+        uid_t zygote_uid, config_uid, bridge_uid;
+        gid_t zygote_gid, config_gid, bridge_gid;
+};
+
+/* Looks the accounts up. Returns 0, or -ENOENT with the name of a missing one in *ret_missing. */
+int accounts_find(struct accounts *ret_accounts, const char **ret_missing);
+
+/* Writes the accounts' ids into `ids`, which has room for ACCOUNT_IDS; for identity_refusal(). */
+enum { ACCOUNT_IDS = 6 };
+void accounts_ids(const struct accounts *accounts, uint32_t *ids);
+
+struct load {
+        int pidfd;  /* readable when the compiler has ended */
+        int output; /* memfd that the index is written into */
+};
+
+/*
+ * Starts `compiler` (sandboxd-compile) for the configuration in `directory`, as the account sandboxd-config when
+ * we are root. `controllers` are the cgroup controllers that limits can be enforced with.
+ */
+int load_start(const char *compiler, const char *directory, const char *controllers, const struct accounts *accounts,
+        struct load *ret_load);
+
+/*
+ * Waits for the compiler's end and opens the index. Returns 0; -EINVAL when it found errors, which it has
+ * printed; another negative errno when it or its index is broken. Closes both descriptors in any case.
+ */
+int load_finish(struct load *load, struct index *ret_index);
+
+/* Kills the compiler, reaps it and closes both descriptors. */
+void load_cancel(struct load *load);

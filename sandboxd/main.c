@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * sandboxd, the broker: takes launch requests from fcgi-bridge, decides by the identity map who runs them, and has
+ * the service's zygote make a confined process for each. See sandboxd(8).
+ */
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <systemd/sd-daemon.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "sandboxd/broker.h"
+#include "sandboxd/generation.h"
+#include "sandboxd/request.h"
+#include "sandboxd/server.h"
+
+enum { DRAIN_SECONDS = 10, DRAIN_POLL_USEC = 20000 };
+
+/*
+ * What the broker, and through it a zygote's set-up, needs: SETUID, SETGID, SETPCAP to become another account and
+ * drop the rest; SYS_ADMIN for namespaces, mounts and clone3; SYS_CHROOT for pivot_root's sake in roots of others;
+ * KILL for requests past their deadline; CHOWN for cgroup files; SYS_RESOURCE for limits above our own.
+ */
+static const cap_value_t kept_capabilities[] = {
+        CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_KILL, CAP_CHOWN, CAP_SYS_RESOURCE,
+};
+
+uint64_t broker_now(const struct broker *broker)
+{
+        uint64_t now = 0;
+
+        sd_event_now(broker->event, CLOCK_MONOTONIC, &now);
+        return now;
+}
+
+static bool is_kept(cap_value_t value)
+{
+        for (size_t i = 0; i < ELEMENTS(kept_capabilities); i++)
+                if (kept_capabilities[i] == value)
+                        return true;
+        return false;
+}
+
+/* Everything but the list goes, from the bounding set too: a zygote is executed as root and would get it all. */
+static int drop_capabilities(void)
+{
+        cap_t now = cap_get_proc(), wanted = cap_init();
+        int r = now && wanted ? 0 : -ENOMEM;
+
+        for (cap_value_t value = 0; r == 0 && value < cap_max_bits(); value++) {
+                cap_flag_value_t have = CAP_CLEAR;
+
+                if (!is_kept(value) && cap_get_bound(value) == 1 && cap_drop_bound(value) < 0)
+                        r = -errno;
+                if (r == 0 && is_kept(value) && cap_get_flag(now, value, CAP_PERMITTED, &have) == 0 && have == CAP_SET &&
+                        (cap_set_flag(wanted, CAP_PERMITTED, 1, &value, CAP_SET) < 0 ||
+                                cap_set_flag(wanted, CAP_EFFECTIVE, 1, &value, CAP_SET) < 0))
+                        r = -errno;
+        }
+        if (r == 0 && cap_set_proc(wanted) < 0)
+                r = -errno;
+        cap_free(now);
+        cap_free(wanted);
+        return r;
+}
+
+/* Exactly one socket, of the right kind; anything else is a mistake in a unit file. */
+static int take_launch_socket(int *ret_fd)
+{
+        int n = sd_listen_fds(1);
+
+        if (n != 1) {
+                log_message(LOG_ERR,
+                        "expected one launch socket from socket activation, got %d; start sandboxd.socket, or "
+                        "systemd-socket-activate --seqpacket -l PATH sandboxd",
+                        n < 0 ? 0 : n);
+                return -EINVAL;
+        }
+        if (sd_is_socket(SD_LISTEN_FDS_START, AF_UNIX, SOCK_SEQPACKET, 1) <= 0) {
+                log_message(LOG_ERR, "the socket handed over is not a listening Unix socket of type SOCK_SEQPACKET "
+                                     "(ListenSequentialPacket=)");
+                return -EINVAL;
+        }
+        if (fcntl(SD_LISTEN_FDS_START, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        *ret_fd = SD_LISTEN_FDS_START;
+        return 0;
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+        (void)source, (void)info;
+        sd_notify(0, "RELOADING=1");
+        log_message(LOG_NOTICE, "reloading the configuration");
+        return generation_load(userdata);
+}
+
+static int on_drain(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct broker *broker = userdata;
+        static unsigned waited;
+
+        (void)usec;
+        if (TAILQ_EMPTY(&broker->requests))
+                return sd_event_exit(broker->event, 0);
+        if (++waited == DRAIN_SECONDS * (1000000 / DRAIN_POLL_USEC)) {
+                log_message(LOG_WARNING, "%u requests are ended after %d seconds of waiting for them", broker->n_requests,
+                        DRAIN_SECONDS);
+                request_end_all(broker);
+        }
+        sd_event_source_set_time_relative(source, DRAIN_POLL_USEC);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+        struct broker *broker = userdata;
+
+        (void)source, (void)info;
+        if (broker->draining)
+                return 0;
+        broker->draining = true;
+        server_stop(broker);
+        sd_notify(0, "STOPPING=1\nSTATUS=waiting for running requests");
+        log_message(LOG_NOTICE, "stopping; %u requests are running", broker->n_requests);
+        return sd_event_add_time_relative(
+                broker->event, &broker->drain_source, CLOCK_MONOTONIC, 0, 0, on_drain, broker);
+}
+
+/* Accepting begins with the first configuration. */
+static int on_loop_turn(sd_event_source *source, void *userdata)
+{
+        struct broker *broker = userdata;
+
+        if (!broker->current)
+                return 0;
+        sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        return server_start(broker);
+}
+
+static int set_up_loop(struct broker *broker)
+{
+        sigset_t handled;
+        sd_event_source *turn = NULL;
+        int r;
+
+        sigemptyset(&handled);
+        sigaddset(&handled, SIGHUP);
+        sigaddset(&handled, SIGTERM);
+        sigaddset(&handled, SIGINT);
+        if (sigprocmask(SIG_BLOCK, &handled, NULL) < 0)
+                return -errno;
+        r = sd_event_new(&broker->event);
+        if (r >= 0)
+                r = sd_event_add_signal(broker->event, NULL, SIGHUP, on_reload, broker);
+        if (r >= 0)
+                r = sd_event_add_signal(broker->event, NULL, SIGTERM, on_terminate, broker);
+        if (r >= 0)
+                r = sd_event_add_signal(broker->event, NULL, SIGINT, on_terminate, broker);
+        if (r >= 0)
+                r = sd_event_add_post(broker->event, &turn, on_loop_turn, broker);
+        if (r >= 0)
+                r = sd_event_source_set_floating(turn, true);
+        sd_event_source_unref(turn);
+        if (r >= 0)
+                r = sd_event_set_watchdog(broker->event, true);
+        return r < 0 ? r : 0;
+}
+
+static void usage(FILE *stream)
+{
+        fputs("usage: sandboxd [--config=DIR] [--libexec-dir=DIR] [--debug]\n"
+              "\n"
+              "The broker of sandboxed FastCGI requests. Started by sandboxd.socket.\n"
+              "\n"
+              "  --config=DIR       sandboxd.conf, services.d/ and maps/ (default " CONFIG_DIR ")\n"
+              "  --libexec-dir=DIR  sandboxd-zygote and sandboxd-compile (default " LIBEXEC_DIR ")\n"
+              "  --debug            log more\n"
+              "  --help, --version\n",
+                stream);
+}
+
+/* Returns 0 to go on, 1 when all is said and done. */
+static int parse_options(int argc, char **argv, struct broker *broker)
+{
+        static const struct option options[] = {
+                {"config", required_argument, NULL, 'c'},
+                {"libexec-dir", required_argument, NULL, 'l'},
+                {"debug", no_argument, NULL, 'd'},
+                {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, 'v'},
+                {0},
+        };
+        const char *libexec = LIBEXEC_DIR;
+        int option;
+
+        broker->config_directory = CONFIG_DIR;
+        while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+                switch (option) {
+                case 'c':
+                        broker->config_directory = optarg;
+                        break;
+                case 'l':
+                        libexec = optarg;
+                        break;
+                case 'd':
+                        log_set_level(LOG_DEBUG);
+                        break;
+                case 'h':
+                        usage(stdout);
+                        return 1;
+                case 'v':
+                        puts("sandboxd " VERSION);
+                        return 1;
+                default:
+                        usage(stderr);
+                        return -EINVAL;
+                }
+        }
+        if (optind < argc) {
+                usage(stderr);
+                return -EINVAL;
+        }
+        if (snprintf(broker->zygote_path, PATH_MAX, "%s/sandboxd-zygote", libexec) >= PATH_MAX ||
+                snprintf(broker->compiler_path, PATH_MAX, "%s/sandboxd-compile", libexec) >= PATH_MAX)
+                return -ENAMETOOLONG;
+        return 0;
+}
+
+static int fail(const char *what, int r)
+{
+        log_message(LOG_ERR, "%s: %s", what, strerror(-r));
+        return r;
+}
+
+static int set_up(struct broker *broker)
+{
+        const char *missing = NULL;
+        int r;
+
+        if (geteuid() != 0) {
+                log_message(LOG_ERR, "sandboxd starts as root; it gives up what it does not need by itself");
+                return -EPERM;
+        }
+        r = take_launch_socket(&broker->listen_fd);
+        if (r < 0)
+                return r;
+        r = accounts_find(&broker->accounts, &missing);
+        if (r < 0) {
+                log_message(LOG_ERR, "there is no account %s: run systemd-sysusers, see units/sandboxd.sysusers", missing);
+                return r;
+        }
+        accounts_ids(&broker->accounts, broker->account_ids);
+        r = cgroups_open(&broker->cgroups);
+        if (r < 0)
+                return fail("cannot make a control group below our own (a unit needs Delegate=yes)", r);
+        r = drop_capabilities();
+        if (r < 0)
+                return fail("cannot drop capabilities", r);
+        /* Our memory holds every identity's decisions: no core dump, no tracing. */
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                return fail("cannot become undumpable", -errno);
+        r = set_up_loop(broker);
+        return r < 0 ? fail("cannot set up the event loop", r) : 0;
+}
+
+static void tear_down(struct broker *broker)
+{
+        server_stop(broker);
+        if (broker->load_source) {
+                sd_event_source_disable_unref(broker->load_source);
+                sd_event_source_disable_unref(broker->load_timer);
+                load_cancel(&broker->load);
+        }
+        if (broker->current)
+                generation_release(broker->current);
+        sd_event_source_disable_unref(broker->drain_source);
+        sd_event_unref(broker->event);
+        cgroups_close(&broker->cgroups);
+}
+
+int main(int argc, char **argv)
+{
+        static struct broker broker = {.cgroups.base = -1, .load = {-1, -1}};
+        int r;
+
+        log_open("sandboxd");
+        TAILQ_INIT(&broker.requests);
+        r = parse_options(argc, argv, &broker);
+        if (r != 0)
+                return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        r = set_up(&broker);
+        if (r == 0)
+                r = generation_load(&broker);
+        if (r == 0)
+                r = sd_event_loop(broker.event);
+        tear_down(&broker);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandboxd/pool.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <syslog.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "sandboxd/generation.h"
+#include "sandboxd/request.h"
+
+enum { BACKOFF_USEC = 1000000 }; /* after a zygote that failed to start */
+
+/*
+ * Its pidfd is waited for in the background: a zygote whose control socket is closed ends by itself, but perhaps not
+ * this instant.
+ */
+static int on_zygote_exit(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+        siginfo_t info;
+
+        (void)events, (void)userdata;
+        waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG);
+        sd_event_source_disable_unref(source);
+        close_fd(fd);
+        return 0;
+}
+
+static void reap_later(struct broker *broker, int pidfd)
+{
+        siginfo_t info;
+        int r = sd_event_add_io(broker->event, NULL, pidfd, EPOLLIN, on_zygote_exit, NULL);
+
+        if (r >= 0)
+                return;
+        waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED);
+        close_fd(pidfd);
+}
+
+/* Takes the zygote out of its service and tells who waits for it; each of those holds the generation until then. */
+static void zygote_free(struct zygote *zygote, const struct zygote_answer *why)
+{
+        struct service *service = zygote->service;
+        struct request *request;
+
+        TAILQ_REMOVE(&service->zygotes, zygote, link);
+        service->n_zygotes--;
+        sd_event_source_disable_unref(zygote->control_source);
+        zygote->process.control = close_fd(zygote->process.control);
+        reap_later(service->generation->broker, zygote->process.pidfd);
+        while ((request = TAILQ_FIRST(&zygote->waiting))) {
+                TAILQ_REMOVE(&zygote->waiting, request, waiting);
+                request_spawn_failed(request, why->step, why->error, why->detail);
+        }
+        free(zygote);
+}
+
+static void zygote_failed(struct zygote *zygote, const struct zygote_answer *answer)
+{
+        struct service *service = zygote->service;
+        const char *hint = step_hint(answer->step, answer->error);
+
+        service->failure = *answer;
+        service->not_before = broker_now(service->generation->broker) + BACKOFF_USEC;
+        log_request(LOG_ERR, NULL, service->name, "zygote failed: step %s: %s%s%s%s%s", step_name(answer->step),
+                strerror(answer->error), answer->detail[0] ? ": " : "", answer->detail, hint ? "; " : "",
+                hint ? hint : "");
+        generation_hold(service->generation);
+        zygote_free(zygote, answer);
+        generation_release(service->generation);
+}
+
+/* One that ends by itself, or says what nobody asked. */
+static void zygote_lost(struct zygote *zygote, int error)
+{
+        struct zygote_answer answer = {.step = zygote->ready ? STEP_CLONE : STEP_NONE, .error = -error};
+
+        snprintf(answer.detail, sizeof(answer.detail), "%s",
+                zygote->ready ? "the zygote ended" : "the zygote ended before it was ready");
+        zygote_failed(zygote, &answer);
+}
+
+static void take_answer(struct zygote *zygote, const struct zygote_answer *answer)
+{
+        struct request *request = TAILQ_FIRST(&zygote->waiting);
+
+        TAILQ_REMOVE(&zygote->waiting, request, waiting);
+        if (answer->pidfd >= 0)
+                request_spawned(request, answer->pidfd);
+        else
+                request_spawn_failed(request, answer->step, answer->error, answer->detail);
+}
+
+static bool is_expected(const struct zygote *zygote, const struct zygote_answer *answer)
+{
+        const struct request *request = TAILQ_FIRST(&zygote->waiting);
+
+        return zygote->ready ? request && request->number == answer->number : answer->number == 0;
+}
+
+static int on_zygote_answer(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+        struct zygote *zygote = userdata;
+        struct zygote_answer answer;
+        int r = zygote_receive(&zygote->process, MSG_DONTWAIT, &answer);
+
+        (void)source, (void)fd, (void)events;
+        if (r == -EAGAIN)
+                return 0;
+        if (r == 0 && !is_expected(zygote, &answer)) {
+                close_fd(answer.pidfd);
+                r = -EBADMSG;
+        }
+        if (r < 0)
+                zygote_lost(zygote, r);
+        else if (zygote->ready)
+                take_answer(zygote, &answer);
+        else if (answer.step != STEP_NONE)
+                zygote_failed(zygote, &answer);
+        else
+                zygote->ready = true;
+        return 0;
+}
+
+int pool_open(struct service *service)
+{
+        const struct generation *generation = service->generation;
+        char name[96];
+        int r;
+
+        if (service->cgroup_open)
+                return 0;
+        snprintf(name, sizeof(name), "%s.%u", service->name, generation->number);
+        r = cgroup_service_open(&generation->broker->cgroups, service->config, name,
+                generation->broker->accounts.zygote_uid, &service->cgroup);
+        service->cgroup_open = r == 0;
+        return r;
+}
+
+static int zygote_new(struct service *service, uid_t uid, gid_t gid, struct zygote **ret_zygote)
+{
+        struct broker *broker = service->generation->broker;
+        struct zygote_start start = {
+                .path = broker->zygote_path,
+                .index_fd = service->generation->index.fd,
+                .service = (size_t)(service->config - index_services(&service->generation->index)),
+                .uid = broker->accounts.zygote_uid,
+                .gid = broker->accounts.zygote_gid,
+                .cgroup = service->cgroup.zygotes,
+        };
+        struct zygote *zygote = calloc(1, sizeof(*zygote));
+        int r;
+
+        if (!zygote)
+                return -ENOMEM;
+        r = zygote_start(&start, &zygote->process);
+        if (r < 0) {
+                free(zygote);
+                return r;
+        }
+        zygote->service = service;
+        zygote->uid = uid;
+        zygote->gid = gid;
+        TAILQ_INIT(&zygote->waiting);
+        TAILQ_INSERT_TAIL(&service->zygotes, zygote, link);
+        service->n_zygotes++;
+        r = sd_event_add_io(broker->event, &zygote->control_source, zygote->process.control, EPOLLIN, on_zygote_answer,
+                zygote);
+        if (r < 0) {
+                zygote_free(zygote, &(struct zygote_answer){0});
+                return r;
+        }
+        *ret_zygote = zygote;
+        return 0;
+}
+
+static struct zygote *find(struct service *service, uid_t uid, gid_t gid)
+{
+        struct zygote *zygote;
+
+        TAILQ_FOREACH(zygote, &service->zygotes, link)
+                if (zygote->uid == uid && zygote->gid == gid)
+                        return zygote;
+        return NULL;
+}
+
+/* Makes room for one more: the one that has been idle longest goes. */
+static bool make_room(struct service *service)
+{
+        struct zygote *zygote, *oldest = NULL;
+
+        if (service->n_zygotes < POOL_ZYGOTES_MAX)
+                return true;
+        TAILQ_FOREACH(zygote, &service->zygotes, link)
+                if (TAILQ_EMPTY(&zygote->waiting) && zygote->ready && (!oldest || zygote->last_used < oldest->last_used))
+                        oldest = zygote;
+        if (!oldest)
+                return false;
+        zygote_free(oldest, &(struct zygote_answer){0});
+        return true;
+}
+
+static int find_or_start(struct service *service, uid_t uid, gid_t gid, struct zygote **ret_zygote)
+{
+        struct zygote *zygote = find(service, uid, gid);
+
+        if (zygote) {
+                *ret_zygote = zygote;
+                return 0;
+        }
+        if (broker_now(service->generation->broker) < service->not_before)
+                return -EHOSTDOWN;
+        if (!make_room(service))
+                return -EAGAIN;
+        return zygote_new(service, uid, gid, ret_zygote);
+}
+
+int pool_spawn(struct request *request, struct spawn_request *spawn, const int *fds, size_t n_fds)
+{
+        struct service *service = request->service;
+        bool per_identity = service->config->flags & INDEX_PER_IDENTITY;
+        struct zygote *zygote;
+        int r = find_or_start(service, per_identity ? spawn->uid : 0, per_identity ? spawn->gid : 0, &zygote);
+
+        if (r < 0)
+                return r;
+        r = zygote_send(&zygote->process, spawn, fds, n_fds);
+        if (r < 0)
+                return r;
+        zygote->last_used = broker_now(request->broker);
+        request->zygote = zygote;
+        TAILQ_INSERT_TAIL(&zygote->waiting, request, waiting);
+        return 0;
+}
+
+void pool_close(struct service *service)
+{
+        const struct zygote_answer ended = {.step = STEP_CLONE, .error = ESHUTDOWN, .detail = "the service is closing"};
+
+        while (!TAILQ_EMPTY(&service->zygotes))
+                zygote_free(TAILQ_FIRST(&service->zygotes), &ended);
+}

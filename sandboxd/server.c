@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandboxd/server.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <syslog.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "sandboxd/request.h"
+
+enum {
+        ACCEPTS_AT_ONCE = 16, /* then others get their turn */
+        PAUSE_USEC = 100000,
+};
+
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct broker *broker = userdata;
+
+        (void)source, (void)usec;
+        broker->pause_source = sd_event_source_disable_unref(broker->pause_source);
+        return broker->listen_source ? sd_event_source_set_enabled(broker->listen_source, SD_EVENT_ON) : 0;
+}
+
+static int pause_accepting(struct broker *broker, int error)
+{
+        int r = sd_event_add_time_relative(
+                broker->event, &broker->pause_source, CLOCK_MONOTONIC, PAUSE_USEC, 0, on_pause_over, broker);
+
+        log_message(LOG_WARNING, "accepting launches pauses for %d ms: %s", PAUSE_USEC / 1000, strerror(error));
+        return r < 0 ? r : sd_event_source_set_enabled(broker->listen_source, SD_EVENT_OFF);
+}
+
+static int on_launch(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+        struct broker *broker = userdata;
+
+        (void)source, (void)events;
+        for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+                int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), r;
+
+                if (connection < 0 && errno == EAGAIN)
+                        return 0;
+                if (connection < 0 && (errno == ECONNABORTED || errno == EINTR))
+                        continue;
+                if (connection < 0)
+                        return pause_accepting(broker, errno);
+                r = request_accept(broker, connection);
+                if (r < 0)
+                        log_message(LOG_WARNING, "a launch is dropped: %s", strerror(-r));
+        }
+        return 0;
+}
+
+int server_start(struct broker *broker)
+{
+        if (broker->listen_source || broker->draining)
+                return 0;
+        return sd_event_add_io(broker->event, &broker->listen_source, broker->listen_fd, EPOLLIN, on_launch, broker);
+}
+
+void server_stop(struct broker *broker)
+{
+        broker->listen_source = sd_event_source_disable_unref(broker->listen_source);
+        broker->pause_source = sd_event_source_disable_unref(broker->pause_source);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandboxd/step.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "common/cleanup.h"
+
+static const char *const names[STEPS] = {
+        [STEP_NONE] = "none",
+        [STEP_INDEX] = "index",
+        [STEP_NAMESPACES] = "namespaces",
+        [STEP_ROOT] = "root",
+        [STEP_BIND] = "bind",
+        [STEP_PIVOT] = "pivot",
+        [STEP_PROC] = "proc",
+        [STEP_LANDLOCK_RULESET] = "landlock-ruleset",
+        [STEP_SECUREBITS] = "securebits",
+        [STEP_BOUNDING] = "bounding-set",
+        [STEP_ZYGOTE_ACCOUNT] = "zygote-account",
+        [STEP_NO_NEW_PRIVS] = "no-new-privs",
+        [STEP_FILTER] = "filter",
+        [STEP_CLONE] = "clone",
+        [STEP_DESCRIPTORS] = "descriptors",
+        [STEP_TEMPORARY] = "temporary",
+        [STEP_SESSION] = "session",
+        [STEP_LIMITS] = "limits",
+        [STEP_GROUPS] = "groups",
+        [STEP_GID] = "gid",
+        [STEP_UID] = "uid",
+        [STEP_CAPABILITIES] = "capabilities",
+        [STEP_VERIFY] = "verify",
+        [STEP_DEATH_SIGNAL] = "death-signal",
+        [STEP_LANDLOCK] = "landlock",
+        [STEP_SCRIPT] = "script",
+        [STEP_PROGRAM] = "program",
+        [STEP_DIRECTORY] = "directory",
+        [STEP_ENVIRONMENT] = "environment",
+        [STEP_FORK] = "fork",
+        [STEP_CONTEXT] = "context",
+        [STEP_LAST_FILTER] = "last-filter",
+        [STEP_EXEC] = "exec",
+};
+
+/* error 0: whatever the errno is. */
+static const struct {
+        enum step step;
+        int error;
+        const char *hint;
+} hints[] = {
+        {STEP_BIND, ENOENT, "create the source of the bind, or write a '-' before it"},
+        {STEP_BIND, EACCES, "the path must be reachable by root without CAP_DAC_OVERRIDE"},
+        {STEP_BIND, ENOTDIR, "the mount point in RootDirectory= must be of the same kind as the source"},
+        {STEP_SCRIPT, ENOENT, "the script is not in the root: see ScriptDirectory= and the BindReadOnlyPaths="},
+        {STEP_SCRIPT, EXDEV, "scripts must lie beneath ScriptDirectory=, also after following symlinks"},
+        {STEP_SCRIPT, EPERM, "a script and its folders must be owned by root or the identity, and not writable by "
+                             "group or others"},
+        {STEP_SCRIPT, EACCES, "the identity may not read the script, or not enter one of its folders"},
+        {STEP_PROGRAM, ENOENT, "the program is not in the root: see the first word of ExecStart= and BindReadOnlyPaths="},
+        {STEP_PROGRAM, EACCES, "the program must be readable and executable by the identity: chmod +rx it"},
+        {STEP_PROGRAM, ENOEXEC, "the program is neither an ELF file nor a script that begins with #!"},
+        {STEP_EXEC, ENOENT, "the interpreter after #!, or the program's loader, is not in the root: add a "
+                            "BindReadOnlyPaths= for it"},
+        {STEP_EXEC, EACCES, "the interpreter is not executable, or lies on a mount without exec (BindPaths=, /tmp)"},
+        {STEP_EXEC, EAGAIN, "the identity has LimitNPROC= processes already"},
+        {STEP_FORK, EAGAIN, "the identity has LimitNPROC= processes, or the service TasksMax= tasks, already"},
+        {STEP_CLONE, EAGAIN, "TasksMax= of the service is reached"},
+        {STEP_CONTEXT, 0, "the policy must know the context, and allow sandboxd_zygote_t to set it at exec"},
+        {STEP_ENVIRONMENT, E2BIG, "more variables than an application may get"},
+};
+
+const char *step_name(enum step step)
+{
+        return step < STEPS ? names[step] : "unknown";
+}
+
+const char *step_hint(enum step step, int error)
+{
+        for (size_t i = 0; i < ELEMENTS(hints); i++)
+                if (hints[i].step == step && (hints[i].error == error || hints[i].error == 0))
+                        return hints[i].hint;
+        return NULL;
+}

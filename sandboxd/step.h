@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdint.h>
+
+/*
+ * The steps between a launch and the application, by name: a zygote's set-up, then the jail of each request. A
+ * failure is reported upwards as (step, errno) and ends in the log by these names.
+ */
+enum step {
+        STEP_NONE,
+        /* set-up of a zygote, once */
+        STEP_INDEX,
+        STEP_NAMESPACES,
+        STEP_ROOT,
+        STEP_BIND,
+        STEP_PIVOT,
+        STEP_PROC,
+        STEP_LANDLOCK_RULESET,
+        STEP_SECUREBITS,
+        STEP_BOUNDING,
+        STEP_ZYGOTE_ACCOUNT,
+        STEP_NO_NEW_PRIVS,
+        STEP_FILTER,
+        /* the jail, for each request */
+        STEP_CLONE,
+        STEP_DESCRIPTORS,
+        STEP_TEMPORARY,
+        STEP_SESSION,
+        STEP_LIMITS,
+        STEP_GROUPS,
+        STEP_GID,
+        STEP_UID,
+        STEP_CAPABILITIES,
+        STEP_VERIFY,
+        STEP_DEATH_SIGNAL,
+        STEP_LANDLOCK,
+        STEP_SCRIPT,
+        STEP_PROGRAM,
+        STEP_DIRECTORY,
+        STEP_ENVIRONMENT,
+        STEP_FORK,
+        STEP_CONTEXT,
+        STEP_LAST_FILTER,
+        STEP_EXEC,
+        STEPS,
+};
+
+/* A constant name: "uid", "exec", … */
+const char *step_name(enum step step);
+
+/* What an administrator can do about it, or NULL. */
+const char *step_hint(enum step step, int error);
+
+/*
+ * What a request's init writes into the report pipe, at most one after the other: a failed step, or how the
+ * application ended. No report at all means that init itself was killed.
+ */
+enum report_kind {
+        REPORT_FAILED = 1, /* `step` failed with errno `value` */
+        REPORT_EXITED,     /* exit status in `value` */
+        REPORT_SIGNALED,   /* signal in `value` */
+};
+
+struct report {
+        uint32_t kind;
+        uint32_t step;
+        int32_t value;
+};
