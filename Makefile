@@ -73,10 +73,10 @@ $(addprefix $(BUILD)/,$(PROGRAMS)):
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # Static: it reports from inside any root, whatever libraries are there.
-$(BUILD)/probe: $(wildcard demo/apps/probe/*.[ch])
+$(BUILD)/probe: demo/apps/probe.c
 	@mkdir -p $(@D)
 	@echo "  LD   $@"
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -static -I. -o $@ $(filter %.c,$^)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -static -o $@ $<
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -90,4 +90,121 @@ $(BUILD)/obj/compiler/filter.o: $(BUILD)/syscall-groups.h
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all
+
+# --- set-up, demo and tests ---
+
+# A machine that has only a base system gets what a target needs; quick when it is all there.
+packages-%:
+	@tools/install-packages $*
+
+accounts: packages-build
+	@systemd-sysusers $(CURDIR)/units/sandboxd.sysusers
+
+# The recipes call make again, so that programs are looked for after the packages are there.
+demo: packages-build packages-demo accounts
+	@$(MAKE) --no-print-directory all
+	@DEMO_PORT=$(DEMO_PORT) BUILD=$(BUILD) demo/run
+
+check: packages-build packages-check packages-demo accounts
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) tests/run
+
+bench: packages-build packages-bench packages-check accounts
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) bench/run $(if $(QUICK),--quick)
+
+# --- unit tests and fuzz harnesses: each names what it links in a line "links:" ---
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test-*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
+links = $(shell sed -n 's,^/\* links: \(.*\) \*/$$,\1,p' $(1))
+libs = $(shell sed -n 's,^/\* libs: \(.*\) \*/$$,\1,p' $(1))
+
+unit-tests: $(UNIT_TESTS)
+fuzzers: $(FUZZERS)
+
+.SECONDEXPANSION:
+$(BUILD)/unit/%: tests/unit/%.c $$(call links,tests/unit/$$*.c) $(BUILD)/syscall-groups.h
+	@mkdir -p $(@D)
+	@echo "  LD   $@"
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(WARNINGS) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+		-o $@ $(filter %.c,$^) -lcmocka $(call libs,$<)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $$(call links,tests/fuzz/$$*.c) $(BUILD)/syscall-groups.h
+	@mkdir -p $(@D)
+	@echo "  LD   $@"
+	$(Q)clang $(CPPFLAGS) -std=gnu11 $(WARNINGS) -O1 -g -fsanitize=fuzzer,address,undefined \
+		-o $@ $(filter %.c,$^) $(call libs,$<)
+
+# Seconds for each harness.
+FUZZ_SECONDS ?= 60
+fuzz: $(FUZZERS)
+	@for harness in $(notdir $(FUZZERS)); do \
+		mkdir -p $(BUILD)/corpus/$$harness && \
+		$(BUILD)/fuzz/$$harness -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/ \
+			$(BUILD)/corpus/$$harness tests/fuzz/corpus/$${harness#fuzz-} || exit 1; done
+
+# --- what a reader can check without running anything ---
+
+SOURCES := $(COMMON) $(BRIDGE) $(COMPILER) $(CONTROL) $(CHILD) $(wildcard sandboxd/*.c)
+C_FILES := $(SOURCES) $(wildcard common/*.h fcgi-bridge/*.h compiler/*.h sandboxctl/*.h child/*.h sandboxd/*.h \
+	tests/*/*.[ch] tests/*/*/*.[ch] demo/apps/*.c bench/apps/*.c)
+
+lint: lint-format lint-tidy lint-cppcheck lint-shell check-size check-units check-docs
+
+format:
+	clang-format -i $(C_FILES)
+
+lint-format:
+	clang-format --dry-run -Werror $(C_FILES)
+
+lint-tidy: $(BUILD)/syscall-groups.h
+	@echo $(SOURCES) | xargs -n 4 -P 2 sh -c 'clang-tidy --quiet "$$@" -- $(subst ",\",$(subst ','\'',$(CPPFLAGS))) -std=gnu11 2>/dev/null' sh
+
+lint-cppcheck: $(BUILD)/syscall-groups.h
+	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --std=c11 \
+		--suppress=missingIncludeSystem -D_GNU_SOURCE -DVERSION='""' -DCONFIG_DIR='""' -DLIBEXEC_DIR='""' \
+		-I. -I$(BUILD) $(SOURCES)
+
+lint-shell:
+	shellcheck tools/install-packages demo/run demo/check.sh tests/run compiler/generate-syscall-groups .ci/run
+
+# The code that runs with privilege: broker and zygote, without comments and blank lines. child/ runs after the drop.
+PRIVILEGED_MAX := 3000
+check-size:
+	@lines=$$(for file in sandboxd/*.c; do $(CC) -fpreprocessed -dD -E -P $$file 2>/dev/null; done | grep -c .); \
+	echo "privileged code: $$lines lines of C, at most $(PRIVILEGED_MAX)"; [ $$lines -lt $(PRIVILEGED_MAX) ]
+
+check-units: all
+	@tools/check-units $(BUILD)
+
+check-docs: all
+	@BUILD=$(BUILD) tools/check-docs
+
+# --- installing ---
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) \
+		$(DESTDIR)$(CONFIGDIR)/services.d $(DESTDIR)$(CONFIGDIR)/maps \
+		$(DESTDIR)$(PREFIX)/share/doc/sandboxd/examples/services.d
+	install -m 0755 $(BUILD)/sandboxd $(BUILD)/fcgi-bridge $(BUILD)/sandboxctl $(DESTDIR)$(PREFIX)/bin
+	install -m 0755 $(BUILD)/sandboxd-zygote $(BUILD)/sandboxd-compile $(DESTDIR)$(LIBEXECDIR)
+	for unit in $(notdir $(wildcard units/*.service units/*.socket)); do \
+		sed 's,@BINDIR@,$(PREFIX)/bin,g' units/$$unit >$(DESTDIR)$(UNITDIR)/$$unit && \
+		chmod 0644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
+	install -m 0644 units/sandboxd.sysusers $(DESTDIR)$(SYSUSERSDIR)/sandboxd.conf
+	install -m 0644 maps/*.map $(DESTDIR)$(PREFIX)/share/doc/sandboxd/examples
+	install -m 0644 maps/services.d/*.service $(DESTDIR)$(PREFIX)/share/doc/sandboxd/examples/services.d
+	install -m 0644 README.md LICENSE NEWS.md SECURITY.md $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/sandboxd
+	for page in $(MANUALS); do \
+		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page#man/} || exit 1; done
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@sed -n 's/^# \(.*\)/\1/p' Makefile | sed -n '2,9p'
+	@echo "make lint fuzz check-size check-units check-docs format bench [QUICK=1] unit-tests clean V=1"
+
+.PHONY: all demo check bench accounts unit-tests fuzzers fuzz lint format lint-format lint-tidy lint-cppcheck lint-shell \
+	check-size check-units check-docs install clean help

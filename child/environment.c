@@ -52,7 +52,7 @@ static bool is_passed(const struct index *index, const struct index_service *ser
 static bool is_ours(const char *name)
 {
         return strcmp(name, "REMOTE_USER") == 0 || strcmp(name, "REMOTE_ADDR") == 0 ||
-                strcmp(name, "GATEWAY_INTERFACE") == 0 || strncmp(name, "SANDBOXD_", 9) == 0;
+               strcmp(name, "GATEWAY_INTERFACE") == 0 || strncmp(name, "SANDBOXD_", 9) == 0;
 }
 
 static bool is_allowed(const struct index *index, const struct index_service *service, const char *name)
@@ -62,7 +62,7 @@ static bool is_allowed(const struct index *index, const struct index_service *se
         if (strncmp(name, "HTTP_", 5) == 0)
                 return true;
         return bsearch(name, allowed, ELEMENTS(allowed), sizeof(allowed[0]), compare_name) ||
-                is_passed(index, service, name);
+               is_passed(index, service, name);
 }
 
 static char *find(struct environment *environment, const char *variable, size_t name_length)

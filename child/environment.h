@@ -10,8 +10,8 @@
  *
  * From the request: the meta-variables of RFC 3875 section 4.1, those that web servers commonly add, HTTP_*
  * (but never HTTP_PROXY, which programs take for a proxy to use), and the names in PassEnvironment=. Then
- * Environment= of the service. Then what only we may say: REMOTE_USER and REMOTE_ADDR as the broker judged them,
- * GATEWAY_INTERFACE, SANDBOXD_REQUEST_ID, and PATH where nothing else gave one.
+ * Environment= of the service. Then what only we may say: REMOTE_USER and REMOTE_ADDR as the broker judged
+ * them, GATEWAY_INTERFACE, SANDBOXD_REQUEST_ID, and PATH where nothing else gave one.
  */
 
 enum {

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "child/memfd.h"
 #include "common/cleanup.h"
 
 static bool is_safe(const struct stat *st)
@@ -32,8 +33,8 @@ static const char *beneath(const char *directory, const char *script)
 
 static int open_beneath(int directory, const char *path, uint64_t flags)
 {
-        struct open_how how = {.flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags,
-                .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+        struct open_how how = {
+                .flags = O_CLOEXEC | flags, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
         int fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof(how));
 
         return fd < 0 ? -errno : fd;
@@ -80,7 +81,7 @@ int program_check_script(const char *script_directory, const char *script)
         r = check_folders(directory, relative);
         if (r < 0)
                 return r;
-        fd = open_beneath(directory, relative, O_RDONLY);
+        fd = open_beneath(directory, relative, O_RDONLY | O_NONBLOCK | O_NOCTTY);
         if (fd < 0)
                 return fd;
         if (fstat(fd, &st) < 0)
@@ -119,4 +120,35 @@ int program_exec(const struct program *program, char *const argv[], char *const 
         else
                 execve(program->path, argv, envp);
         return -errno;
+}
+
+int program_arguments(const struct index *index, const struct index_service *service, char **argv)
+{
+        size_t n = service->argv.count;
+
+        if (n > PROGRAM_ARGUMENTS_MAX)
+                return -E2BIG;
+        for (size_t i = 0; i < n; i++)
+                argv[i] = (char *)(uintptr_t)index_item(index, service->argv, i);
+        argv[n] = NULL;
+        return 0;
+}
+
+int program_command(int memfd, char **argv)
+{
+        static char command[16 * 1024];
+        size_t n = 0, size = 0;
+        int r = memfd_read(memfd, command, sizeof(command), &size);
+
+        if (r < 0)
+                return r;
+        if (size == 0 || command[size - 1] != '\0')
+                return -EBADMSG;
+        for (char *word = command; word < command + size; word += strlen(word) + 1) {
+                if (n == PROGRAM_ARGUMENTS_MAX)
+                        return -E2BIG;
+                argv[n++] = word;
+        }
+        argv[n] = NULL;
+        return 0;
 }

@@ -4,8 +4,8 @@
 #include "sandboxd/index.h"
 
 /*
- * What a request executes. Everything here runs as the identity, after the drop: what it cannot reach, it is not
- * to run.
+ * What a request executes. Everything here runs as the identity, after the drop: what it cannot reach, it is
+ * not to run.
  */
 struct program {
         const char *path;      /* inside the root */
@@ -14,11 +14,22 @@ struct program {
         const char *directory; /* to be the working directory */
 };
 
+enum { PROGRAM_ARGUMENTS_MAX = 256 };
+
+/*
+ * Fills `argv`, which has room for PROGRAM_ARGUMENTS_MAX and a NULL: with the words of ExecStart=, none where
+ * there is no ExecStart=; or with the command in a memfd, "word\0" each. Returns 0, -E2BIG, -EBADMSG, or the
+ * memfd's errno.
+ */
+int program_arguments(const struct index *index, const struct index_service *service, char **argv);
+int program_command(int memfd, char **argv);
+
 /*
  * Checks the script that the request names: beneath ScriptDirectory= (openat2(2), RESOLVE_BENEATH), a regular
  * file, owned by root or the identity, neither it nor the folders between writable by group or others; nobody
- * else can then have put it there. Returns a descriptor on it, or a negative errno: -ENOENT no such script (or
- * not beneath the directory by its name), -EXDEV beneath by name only, -EPERM the owner or mode is refused.
+ * else can then have put it there. Returns a descriptor on it, or a negative errno: -ENOENT no such script
+ * (or not beneath the directory by its name), -EXDEV beneath by name only, -EPERM the owner or mode is
+ * refused.
  */
 int program_check_script(const char *script_directory, const char *script);
 
@@ -30,8 +41,8 @@ int program_open(const char *path, struct program *program);
 
 /*
  * Executes it and does not return but for failure (negative errno). An ELF file is executed by the descriptor
- * that was checked. A script cannot be: with a close-on-exec descriptor its interpreter finds nothing to read,
- * and otherwise its argv[0] is /dev/fd/N. It goes by path; program_check_script() saw to it that nobody but root
- * and the identity itself can put another one there.
+ * that was checked. A script cannot be: with a close-on-exec descriptor its interpreter finds nothing to
+ * read, and otherwise its argv[0] is /dev/fd/N. It goes by path; program_check_script() saw to it that nobody
+ * but root and the identity itself can put another one there.
  */
 int program_exec(const struct program *program, char *const argv[], char *const envp[]);

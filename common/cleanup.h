@@ -19,7 +19,8 @@
 
 #define _cleanup_(function) __attribute__((cleanup(function)))
 
-/* Closes `fd` if it is one, keeps errno, returns -1: `fd = close_fd(fd);`. close(2) is never retried on Linux. */
+/* Closes `fd` if it is one, keeps errno, returns -1: `fd = close_fd(fd);`. close(2) is never retried on
+ * Linux. */
 static inline int close_fd(int fd)
 {
         if (fd >= 0) {

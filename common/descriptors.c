@@ -49,7 +49,8 @@ int descriptors_send(int socket_fd, const void *data, size_t size, const int *fd
         }
 }
 
-/* Collects what SCM_RIGHTS brought into `fds` (room for DESCRIPTORS_MAX + 1); any other message is -EBADMSG. */
+/* Collects what SCM_RIGHTS brought into `fds` (room for DESCRIPTORS_MAX + 1); any other message is -EBADMSG.
+ */
 static int collect(struct msghdr *message, int *fds, size_t *n_fds)
 {
         int r = 0;

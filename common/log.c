@@ -84,7 +84,8 @@ static void write_stderr(const char *request_id, const char *service, const char
                 return; /* nowhere is left to report to */
 }
 
-static void log_line(int priority, const char *request_id, const char *service, const char *format, va_list arguments)
+static void log_line(
+        int priority, const char *request_id, const char *service, const char *format, va_list arguments)
 {
         char line[LOG_LINE_MAX];
 

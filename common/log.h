@@ -12,7 +12,8 @@
  * Only the program layer logs: main functions and event handlers.
  */
 
-/* Call once, at start, before any confinement: finds out where stderr leads. `program` must outlive logging. */
+/* Call once, at start, before any confinement: finds out where stderr leads. `program` must outlive logging.
+ */
 void log_open(const char *program);
 
 /* `priority` is one of syslog(3): LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG. */

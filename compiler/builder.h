@@ -36,7 +36,7 @@ struct index_span builder_list(struct builder *builder, const struct list *list,
 const char *builder_text(const struct builder *builder, index_string string);
 
 /*
- * Adds services and rules, completes the header, and gives the finished index, which points into the builder and
- * has no descriptor. Nothing may be added afterwards.
+ * Adds services and rules, completes the header, and gives the finished index, which points into the builder
+ * and has no descriptor. Nothing may be added afterwards.
  */
 struct index builder_finish(struct builder *builder, struct index_header header);

@@ -12,7 +12,7 @@ struct compile {
         const char *controllers; /* cgroup v2 controllers that can be had, separated by blanks */
         struct index_header header;
         struct builder builder;
-        bool selinux_enabled;    /* the kernel runs SELinux */
+        bool selinux_enabled; /* the kernel runs SELinux */
 };
 
 /* Reads sandboxd.conf, where there is one, into compile->header. */
@@ -25,8 +25,8 @@ void compile_services(struct compile *compile);
 void compile_maps(struct compile *compile);
 
 /*
- * Checks a context: its form, and where the kernel runs SELinux, that the policy knows it. Says what is wrong.
- * Counts it in header.contexts_unused where contexts are not applied. Returns its index_string, or 0.
+ * Checks a context: its form, and where the kernel runs SELinux, that the policy knows it. Says what is
+ * wrong. Counts it in header.contexts_unused where contexts are not applied. Returns its index_string, or 0.
  */
 index_string compile_context(struct compile *compile, const char *context, struct position position);
 

@@ -23,34 +23,128 @@ struct syscall_group {
 
 /* What the zygote, the jail and init need beyond the service's own set. */
 static const char *const needed[] = {
-        "brk", "capget", "capset", "chdir", "clone", "clone3", "close", "close_range", "dup2", "dup3", "execve", "execveat",
-        "exit", "exit_group", "fcntl", "fstat", "getgroups", "getresgid", "getresuid", "getuid",
-        "landlock_restrict_self", "lseek", "mmap", "mprotect", "munmap", "newfstatat", "open", "openat", "openat2",
-        "poll", "ppoll", "prctl", "pread64", "prlimit64", "read", "recvmsg", "rt_sigaction", "rt_sigprocmask",
-        "rt_sigreturn", "seccomp", "sendmsg", "setgroups", "setpriority", "setresgid", "setresuid", "setrlimit",
-        "setsid", "umask", "vfork", "waitid", "write",
+        "brk",
+        "capget",
+        "capset",
+        "chdir",
+        "clone",
+        "clone3",
+        "close",
+        "close_range",
+        "dup2",
+        "dup3",
+        "execve",
+        "execveat",
+        "exit",
+        "exit_group",
+        "fcntl",
+        "fstat",
+        "getgroups",
+        "getresgid",
+        "getresuid",
+        "getuid",
+        "landlock_restrict_self",
+        "lseek",
+        "mmap",
+        "mprotect",
+        "munmap",
+        "newfstatat",
+        "open",
+        "openat",
+        "openat2",
+        "poll",
+        "ppoll",
+        "prctl",
+        "pread64",
+        "prlimit64",
+        "read",
+        "recvmsg",
+        "rt_sigaction",
+        "rt_sigprocmask",
+        "rt_sigreturn",
+        "seccomp",
+        "sendmsg",
+        "setgroups",
+        "setpriority",
+        "setresgid",
+        "setresuid",
+        "setrlimit",
+        "setsid",
+        "umask",
+        "vfork",
+        "waitid",
+        "write",
 };
 
 /* Of those, what is still needed between stage 2 and the application's first instruction. */
 static const char *const kept[] = {"execve", "execveat", "exit", "exit_group", "write"};
 
-/* Nobody's, whatever a service asks for: each of them reaches past the jail, or is the kernel's widest door. */
+/* Nobody's, whatever a service asks for: each of them reaches past the jail, or is the kernel's widest door.
+ */
 static const char *const forbidden[] = {
-        "acct", "add_key", "adjtimex", "bpf", "chroot", "clock_adjtime", "clock_settime", "delete_module",
-        "fanotify_init", "finit_module", "fsconfig", "fsmount", "fsopen", "fspick", "init_module",
-        "io_uring_enter", "io_uring_register", "io_uring_setup", "ioperm", "iopl", "kcmp", "kexec_file_load",
-        "kexec_load", "keyctl", "lookup_dcookie", "mount", "mount_setattr", "nfsservctl", "open_by_handle_at",
-        "open_tree", "perf_event_open", "pidfd_getfd", "pivot_root", "process_vm_readv", "process_vm_writev",
-        "ptrace", "quotactl", "quotactl_fd", "reboot", "request_key", "setns", "settimeofday", "swapoff", "swapon",
-        "syslog", "umount2", "unshare", "uselib", "userfaultfd", "vhangup",
+        "acct",
+        "add_key",
+        "adjtimex",
+        "bpf",
+        "chroot",
+        "clock_adjtime",
+        "clock_settime",
+        "delete_module",
+        "fanotify_init",
+        "finit_module",
+        "fsconfig",
+        "fsmount",
+        "fsopen",
+        "fspick",
+        "init_module",
+        "io_uring_enter",
+        "io_uring_register",
+        "io_uring_setup",
+        "ioperm",
+        "iopl",
+        "kcmp",
+        "kexec_file_load",
+        "kexec_load",
+        "keyctl",
+        "lookup_dcookie",
+        "mount",
+        "mount_setattr",
+        "nfsservctl",
+        "open_by_handle_at",
+        "open_tree",
+        "perf_event_open",
+        "pidfd_getfd",
+        "pivot_root",
+        "process_vm_readv",
+        "process_vm_writev",
+        "ptrace",
+        "quotactl",
+        "quotactl_fd",
+        "reboot",
+        "request_key",
+        "setns",
+        "settimeofday",
+        "swapoff",
+        "swapon",
+        "syslog",
+        "umount2",
+        "unshare",
+        "uselib",
+        "userfaultfd",
+        "vhangup",
 };
 
 static const struct {
         const char *name;
         int family;
 } families[] = {
-        {"AF_UNIX", AF_UNIX}, {"AF_INET", AF_INET}, {"AF_INET6", AF_INET6}, {"AF_NETLINK", AF_NETLINK},
-        {"AF_PACKET", AF_PACKET}, {"AF_VSOCK", AF_VSOCK}, {"AF_ALG", AF_ALG},
+        {"AF_UNIX", AF_UNIX},
+        {"AF_INET", AF_INET},
+        {"AF_INET6", AF_INET6},
+        {"AF_NETLINK", AF_NETLINK},
+        {"AF_PACKET", AF_PACKET},
+        {"AF_VSOCK", AF_VSOCK},
+        {"AF_ALG", AF_ALG},
 };
 
 static bool has(const uint64_t *set, int number)
@@ -117,8 +211,23 @@ static void put_group_name(uint64_t *set, const char *name, bool present)
 void filter_default(struct filter *filter)
 {
         static const char *const leftovers[] = {
-                "shmget", "shmat", "shmctl", "shmdt", "semget", "semop", "semctl", "semtimedop", "msgget", "msgsnd",
-                "msgrcv", "msgctl", "mq_open", "mq_unlink", "mq_timedsend", "mq_timedreceive", "mq_notify",
+                "shmget",
+                "shmat",
+                "shmctl",
+                "shmdt",
+                "semget",
+                "semop",
+                "semctl",
+                "semtimedop",
+                "msgget",
+                "msgsnd",
+                "msgrcv",
+                "msgctl",
+                "mq_open",
+                "mq_unlink",
+                "mq_timedsend",
+                "mq_timedreceive",
+                "mq_notify",
                 "mq_getsetattr",
         };
 
@@ -151,7 +260,8 @@ static void filter_word(struct filter *filter, const char *word, bool present, s
         if (word[0] == '@')
                 diagnose(position, nearest_group(word), "unknown system-call group '%s'", word);
         else if (strchr(word, ':'))
-                diagnose(position, "what is refused answers EPERM", "'%s': an error number is not supported", word);
+                diagnose(position, "what is refused answers EPERM", "'%s': an error number is not supported",
+                        word);
         else if (number == __NR_SCMP_ERROR)
                 diagnose(position, "see `systemd-analyze syscall-filter` for names and groups",
                         "unknown system call '%s'", word);
@@ -174,7 +284,8 @@ void filter_line(struct filter *filter, const char *value, struct position posit
         if (!filter->chosen && inverted)
                 filter_default(filter);
         else if (!filter->chosen)
-                put_group_name(filter->allowed, "@default", true); /* always permitted, says systemd.exec(5) */
+                put_group_name(
+                        filter->allowed, "@default", true); /* always permitted, says systemd.exec(5) */
         filter->chosen = true;
         while (sscanf(value, " %63s", word) == 1) {
                 bool removes = inverted || word[0] == '~';
@@ -207,7 +318,8 @@ void filter_families_line(struct filter *filter, const char *value, struct posit
                 return;
         }
         if (value[0] == '~') {
-                diagnose(position, "list the families to allow", "RestrictAddressFamilies= cannot begin with ~ here");
+                diagnose(position, "list the families to allow",
+                        "RestrictAddressFamilies= cannot begin with ~ here");
                 return;
         }
         while (sscanf(value, " %63s", word) == 1) {
@@ -226,7 +338,8 @@ bool filter_lets_identities_meet(const struct filter *filter)
         return filter->families & (UINT64_C(1) << AF_UNIX);
 }
 
-/* libseccomp fails here for want of memory or by a mistake of ours; without a whole filter there is no index. */
+/* libseccomp fails here for want of memory or by a mistake of ours; without a whole filter there is no index.
+ */
 static void must(int r, const char *what)
 {
         if (r < 0) {
@@ -258,7 +371,8 @@ static struct index_span export(scmp_filter_ctx context, struct builder *builder
         size = lseek(fd, 0, SEEK_END);
         bytes = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
         must(bytes == MAP_FAILED ? -errno : 0, "map");
-        span = builder_array(builder, bytes, (size_t)size / sizeof(struct sock_filter), sizeof(struct sock_filter));
+        span = builder_array(
+                builder, bytes, (size_t)size / sizeof(struct sock_filter), sizeof(struct sock_filter));
         munmap(bytes, (size_t)size);
         return span;
 }
@@ -290,15 +404,17 @@ static struct index_span build_allow(const uint64_t *allowed, bool temporary, st
 }
 
 /*
- * Ids from `min` to -2 pass. The kernel takes the low 32 bits of a register and the filter sees 64, so an id with
- * high bits set is beyond the upper bound and refused. libseccomp compares an argument once in a rule.
+ * Ids from `min` to -2 pass. The kernel takes the low 32 bits of a register and the filter sees 64, so an id
+ * with high bits set is beyond the upper bound and refused. libseccomp compares an argument once in a rule.
  */
 static void restrict_ids(scmp_filter_ctx context, const char *name, unsigned arguments, uint32_t min)
 {
         int number = seccomp_syscall_resolve_name(name);
 
         for (unsigned i = 0; i < arguments; i++) {
-                must(seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), number, 1, SCMP_CMP(i, SCMP_CMP_LT, min)), name);
+                must(seccomp_rule_add(
+                             context, SCMP_ACT_ERRNO(EPERM), number, 1, SCMP_CMP(i, SCMP_CMP_LT, min)),
+                        name);
                 must(seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), number, 1,
                              SCMP_CMP(i, SCMP_CMP_GT, UINT32_MAX - 1)),
                         name);
@@ -308,8 +424,8 @@ static void restrict_ids(scmp_filter_ctx context, const char *name, unsigned arg
 /* clone3(2) passes its flags in memory, where no filter sees them: stage 2 takes that call away whole. */
 static void restrict_clone(scmp_filter_ctx context)
 {
-        static const unsigned long flags[] = {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER,
-                CLONE_NEWPID, CLONE_NEWNET, 0x80 /* CLONE_NEWTIME */};
+        static const unsigned long flags[] = {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
+                CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, 0x80 /* CLONE_NEWTIME */};
         int number = seccomp_syscall_resolve_name("clone");
 
         /* The low byte is the exit signal, so 0x80 can only be meant by clone3; refusing it costs nothing. */
@@ -326,11 +442,13 @@ static void restrict_families(scmp_filter_ctx context, uint64_t allowed)
 
         for (unsigned family = 0; family < FILTER_FAMILIES; family++)
                 if (!(allowed & (UINT64_C(1) << family)))
-                        must(seccomp_rule_add(context, action, number, 1, SCMP_A0(SCMP_CMP_EQ, family)), "socket");
+                        must(seccomp_rule_add(context, action, number, 1, SCMP_A0(SCMP_CMP_EQ, family)),
+                                "socket");
         must(seccomp_rule_add(context, action, number, 1, SCMP_A0(SCMP_CMP_GE, FILTER_FAMILIES)), "socket");
 }
 
-/* Pushing input into the terminal of whoever ran `sandboxctl run`; the kernel takes 32 bits of the command. */
+/* Pushing input into the terminal of whoever ran `sandboxctl run`; the kernel takes 32 bits of the command.
+ */
 static void restrict_ioctl(scmp_filter_ctx context)
 {
         static const unsigned long commands[] = {TIOCSTI, TIOCLINUX};
@@ -342,8 +460,8 @@ static void restrict_ioctl(scmp_filter_ctx context)
                         "ioctl");
 }
 
-static struct index_span build_deny(
-        uint64_t allowed_families, uint32_t min_uid, uint32_t min_gid, bool temporary, struct builder *builder)
+static struct index_span build_deny(uint64_t allowed_families, uint32_t min_uid, uint32_t min_gid,
+        bool temporary, struct builder *builder)
 {
         scmp_filter_ctx context = new_filter(SCMP_ACT_ALLOW);
 
@@ -381,8 +499,8 @@ static struct index_span build_last(const uint64_t *allowed, struct builder *bui
         return export(context, builder);
 }
 
-void filter_build(const struct filter *filter, uint32_t min_uid, uint32_t min_gid, bool temporary, struct builder *builder,
-        struct index_service *service)
+void filter_build(const struct filter *filter, uint32_t min_uid, uint32_t min_gid, bool temporary,
+        struct builder *builder, struct index_service *service)
 {
         service->filter_allow = build_allow(filter->allowed, temporary, builder);
         service->filter_deny = build_deny(filter->families, min_uid, min_gid, temporary, builder);

@@ -38,9 +38,10 @@ void filter_families_line(struct filter *filter, const char *value, struct posit
 /* @system-service without @privileged, keyrings and System V IPC: what a request would leave for the next. */
 void filter_default(struct filter *filter);
 
-/* Whether two identities in the same namespaces could meet: System V IPC, message queues, abstract sockets. */
+/* Whether two identities in the same namespaces could meet: System V IPC, message queues, abstract sockets.
+ */
 bool filter_lets_identities_meet(const struct filter *filter);
 
 /* Makes the three filters of `service`. `temporary`: the jail attaches a tmpfs. */
-void filter_build(const struct filter *filter, uint32_t min_uid, uint32_t min_gid, bool temporary, struct builder *builder,
-        struct index_service *service);
+void filter_build(const struct filter *filter, uint32_t min_uid, uint32_t min_gid, bool temporary,
+        struct builder *builder, struct index_service *service);

@@ -4,9 +4,9 @@
 #include "compiler/diagnostics.h"
 
 /*
- * Reads a file of "[Section]" and "Key=Value" lines with inih: `#` and `;` begin comments, a line that begins with
- * white space continues the one before. Lines may be INI_FILE_LINE_MAX bytes long; keys that list things can be
- * repeated instead. `assign` is called for each value, and complains by itself.
+ * Reads a file of "[Section]" and "Key=Value" lines with inih: `#` and `;` begin comments, a line that begins
+ * with white space continues the one before. Lines may be INI_FILE_LINE_MAX bytes long; keys that list things
+ * can be repeated instead. `assign` is called for each value, and complains by itself.
  */
 enum { INI_FILE_LINE_MAX = 190 };
 

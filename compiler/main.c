@@ -4,8 +4,8 @@
  * sandboxd-compile --config=DIR --output-fd=N [--controllers=LIST] [--reserved=ID,ID,…]
  *
  * Reads the configuration and writes the index into the memfd N, which it seals. Started by sandboxd, as the
- * account sandboxd-config, and by sandboxctl. Complaints go to stderr as file:line: error: …; with any complaint
- * there is no index and the exit status is 1.
+ * account sandboxd-config, and by sandboxctl. Complaints go to stderr as file:line: error: …; with any
+ * complaint there is no index and the exit status is 1.
  */
 
 #include <errno.h>
@@ -64,12 +64,14 @@ static void read_selinux(struct compile *compile, const char *value, struct posi
         if (strcmp(value, "off") == 0)
                 compile->header.selinux = INDEX_SELINUX_OFF;
         else if (strcmp(value, "require") == 0 && !compile->selinux_enabled)
-                diagnose(position, "boot with SELinux, or write SELinux=auto", "SELinux=require, and this kernel runs no SELinux");
+                diagnose(position, "boot with SELinux, or write SELinux=auto",
+                        "SELinux=require, and this kernel runs no SELinux");
         else if (strcmp(value, "auto") != 0 && strcmp(value, "require") != 0)
                 diagnose(position, NULL, "SELinux=: '%s' is none of auto, require, off", value);
 }
 
-static void assign_main(void *context, const char *section, const char *key, const char *value, struct position position)
+static void assign_main(
+        void *context, const char *section, const char *key, const char *value, struct position position)
 {
         static const char *const keys[] = {"MaxConnections", "MinUID", "MinGID", "SELinux"};
         struct compile *compile = context;
@@ -112,9 +114,10 @@ static void check_identities(const struct index *index, const struct options *op
 {
         for (size_t i = 0; i < index->header->rules.count; i++) {
                 const struct index_rule *rule = &index_rules(index)[i];
-                const char *reason = rule->action == INDEX_BECOME ?
-                        identity_refusal(index, rule, options->reserved, options->n_reserved) :
-                        NULL;
+                const char *reason =
+                        rule->action == INDEX_BECOME
+                                ? identity_refusal(index, rule, options->reserved, options->n_reserved)
+                                : NULL;
 
                 if (reason)
                         diagnose((struct position){index_text(index, rule->source), rule->line},
@@ -135,7 +138,8 @@ static int write_index(const struct index *index, int fd)
                         return -errno;
                 done += (size_t)n;
         }
-        return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0 ? -errno : 0;
+        return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0 ? -errno
+                                                                                                    : 0;
 }
 
 static int parse_reserved(struct options *options, char *list)
@@ -183,7 +187,9 @@ int main(int argc, char **argv)
         int r;
 
         if (parse_options(argc, argv, &compile, &options) < 0) {
-                fprintf(stderr, "usage: %s --config=DIR --output-fd=N [--controllers=LIST] [--reserved=ID,…]\n", argv[0]);
+                fprintf(stderr,
+                        "usage: %s --config=DIR --output-fd=N [--controllers=LIST] [--reserved=ID,…]\n",
+                        argv[0]);
                 return EXIT_FAILURE;
         }
         builder_init(&compile.builder);

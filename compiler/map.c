@@ -15,8 +15,8 @@
 #include "sandboxd/identity.h"
 
 /*
- * Identity maps: SERVICE USER ADDRESS HOST IDENTITY [CONTEXT], separated by blanks; `#` begins a comment. A word
- * in quotes is never a keyword.
+ * Identity maps: SERVICE USER ADDRESS HOST IDENTITY [CONTEXT], separated by blanks; `#` begins a comment. A
+ * word in quotes is never a keyword.
  */
 enum column { SERVICE, USER, ADDRESS, HOST, IDENTITY, CONTEXT, COLUMNS };
 enum { LINE_MAX_BYTES = 4096, WORD_MAX = 512 };
@@ -73,7 +73,8 @@ static void read_user(struct row *row)
                 return;
         }
         if (row->words[USER][0] == '\0' || strlen(row->words[USER]) > 255)
-                diagnose(row->position, "write anonymous for a request without a user", "a user's name is empty or too long");
+                diagnose(row->position, "write anonymous for a request without a user",
+                        "a user's name is empty or too long");
         row->rule.user_match = INDEX_EXACT;
         row->rule.user = keep(row, row->words[USER]);
 }
@@ -100,7 +101,8 @@ static void read_host(struct row *row)
                 return;
         for (char *c = word; *c; c++) {
                 if (!isalnum((unsigned char)*c) && !strchr("-._*:[]", *c)) {
-                        diagnose(row->position, "write www.example.org or *.example.org", "'%s' is not a host", word);
+                        diagnose(row->position, "write www.example.org or *.example.org",
+                                "'%s' is not a host", word);
                         return;
                 }
                 *c = (char)tolower((unsigned char)*c);
@@ -109,7 +111,8 @@ static void read_host(struct row *row)
         if (row->rule.host_match == INDEX_SUFFIX)
                 word++;
         if (strchr(word, '*') || !*word)
-                diagnose(row->position, "a '*' stands only at the beginning, before a dot", "'%s' is not a host", word);
+                diagnose(row->position, "a '*' stands only at the beginning, before a dot",
+                        "'%s' is not a host", word);
         row->rule.host = keep(row, word);
 }
 
@@ -138,7 +141,8 @@ static void take_groups(struct row *row, const struct passwd *entry)
         size_t n_kept = 0;
 
         if (getgrouplist(entry->pw_name, entry->pw_gid, groups, &n) < 0) {
-                diagnose(row->position, NULL, "account '%s' is in more than %d groups", entry->pw_name, INDEX_GROUPS_MAX);
+                diagnose(row->position, NULL, "account '%s' is in more than %d groups", entry->pw_name,
+                        INDEX_GROUPS_MAX);
                 return;
         }
         for (int i = 0; i < n; i++)
@@ -152,8 +156,8 @@ static void read_account(struct row *row)
         const struct passwd *entry = getpwnam(row->words[IDENTITY]);
 
         if (!entry) {
-                diagnose(row->position, "write an account's name, UID:GID or deny", "there is no account '%s'",
-                        row->words[IDENTITY]);
+                diagnose(row->position, "write an account's name, UID:GID or deny",
+                        "there is no account '%s'", row->words[IDENTITY]);
                 return;
         }
         row->rule.uid = entry->pw_uid;
@@ -178,7 +182,8 @@ static void read_identity(struct row *row)
         }
         *colon = '\0';
         if (value_number(word, UINT32_MAX, &uid) < 0 || value_number(colon + 1, UINT32_MAX, &gid) < 0) {
-                diagnose(row->position, "write an account's name, UID:GID or deny", "'%s:%s' is not an identity", word, colon + 1);
+                diagnose(row->position, "write an account's name, UID:GID or deny",
+                        "'%s:%s' is not an identity", word, colon + 1);
                 return;
         }
         row->rule.uid = (uint32_t)uid;
@@ -200,7 +205,7 @@ static bool split(struct row *row, const char *line)
         const char *cursor = line;
         int r = 1;
 
-        for (row->n_words = 0; r > 0 && row->n_words < COLUMNS; row->n_words += r > 0) {
+        for (row->n_words = 0; r > 0 && row->n_words<COLUMNS; row->n_words += r> 0) {
                 cursor += strspn(cursor, " \t");
                 if (*cursor == '#')
                         break;
@@ -208,13 +213,15 @@ static bool split(struct row *row, const char *line)
         }
         cursor += strspn(cursor, " \t");
         if (r < 0) {
-                diagnose(row->position, NULL, "unfinished quote, unknown escape, or a word longer than %d bytes", WORD_MAX - 1);
+                diagnose(row->position, NULL,
+                        "unfinished quote, unknown escape, or a word longer than %d bytes", WORD_MAX - 1);
                 return false;
         }
         if (row->n_words == 0)
                 return false;
         if (row->n_words < CONTEXT || (*cursor && *cursor != '#')) {
-                diagnose(row->position, "SERVICE USER ADDRESS HOST IDENTITY [CONTEXT]", "a rule has five or six words");
+                diagnose(row->position, "SERVICE USER ADDRESS HOST IDENTITY [CONTEXT]",
+                        "a rule has five or six words");
                 return false;
         }
         return true;

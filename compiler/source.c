@@ -20,7 +20,10 @@ static int open_trusted(const char *path, int flags, mode_t type)
         struct stat st;
 
         if (fd < 0) {
-                diagnose(position, errno == EACCES ? "it must be readable by the account sandboxd-config: chmod 0644, or 0755 for a folder" : NULL,
+                diagnose(position,
+                        errno == EACCES ? "it must be readable by the account sandboxd-config: chmod 0644, "
+                                          "or 0755 for a folder"
+                                        : NULL,
                         "cannot be opened: %s", strerror(errno));
                 return -1;
         }
@@ -29,8 +32,9 @@ static int open_trusted(const char *path, int flags, mode_t type)
                 return -1;
         }
         if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH)) {
-                diagnose(position, "chown root and chmod go-w it", "owner %u, mode %04o: it could be written by another than root",
-                        st.st_uid, st.st_mode & 07777);
+                diagnose(position, "chown root and chmod go-w it",
+                        "owner %u, mode %04o: it could be written by another than root", st.st_uid,
+                        st.st_mode & 07777);
                 return -1;
         }
         return take_fd(&fd);
@@ -72,8 +76,8 @@ void source_each(const char *directory, const char *suffix, void (*visit)(void *
         for (int i = 0; i < n; i++) {
                 char path[PATH_MAX];
 
-                if (is_wanted(entries[i]->d_name, suffix) &&
-                        snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name) < (int)sizeof(path))
+                if (is_wanted(entries[i]->d_name, suffix) && snprintf(path, sizeof(path), "%s/%s", directory,
+                                                                     entries[i]->d_name) < (int)sizeof(path))
                         visit(context, path);
                 free(entries[i]);
         }

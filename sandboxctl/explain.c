@@ -23,7 +23,8 @@ static void print_binds(const struct index *index, const struct index_service *s
         const struct index_bind *binds = index_array(index, service->binds);
 
         for (size_t i = 0; i < service->binds.count; i++)
-                printf("  %-22s %s%s%s\n", binds[i].flags & INDEX_BIND_WRITABLE ? "writable, not executable" : "read-only",
+                printf("  %-22s %s%s%s\n",
+                        binds[i].flags & INDEX_BIND_WRITABLE ? "writable, not executable" : "read-only",
                         index_text(index, binds[i].target), binds[i].source == binds[i].target ? "" : " ← ",
                         binds[i].source == binds[i].target ? "" : index_text(index, binds[i].source));
 }
@@ -39,9 +40,12 @@ static void print_confinement(const struct index *index, const struct index_serv
                 printf("  %-22s %s\n", service->argv.count ? "scripts in" : "the script, in", scripts);
         printf("  %-22s %s\n", "root", root ? root : "assembled from the binds");
         print_binds(index, service);
-        printf("  %-22s %s\n", "/tmp", service->flags & INDEX_PRIVATE_TMP ? "fresh for each request" : "none");
-        printf("  %-22s %s\n", "network", service->flags & INDEX_PRIVATE_NETWORK ? "private, unconnected" : "the host's");
-        printf("  %-22s %s\n", "zygotes", service->flags & INDEX_PER_IDENTITY ? "one for each identity" : "one");
+        printf("  %-22s %s\n", "/tmp",
+                service->flags & INDEX_PRIVATE_TMP ? "fresh for each request" : "none");
+        printf("  %-22s %s\n", "network",
+                service->flags & INDEX_PRIVATE_NETWORK ? "private, unconnected" : "the host's");
+        printf("  %-22s %s\n", "zygotes",
+                service->flags & INDEX_PER_IDENTITY ? "one for each identity" : "one");
         printf("  %-22s none, in any set; no new privileges\n", "capabilities");
         printf("  %-22s %u + %u + %u instructions\n", "system-call filter", service->filter_deny.count,
                 service->filter_allow.count, service->filter_last.count);
@@ -49,7 +53,8 @@ static void print_confinement(const struct index *index, const struct index_serv
         printf("  %-22s %u\n", "requests at once", service->max_connections);
 }
 
-static void print_identity(const struct index *index, const struct index_service *service, const struct index_rule *rule)
+static void print_identity(
+        const struct index *index, const struct index_service *service, const struct index_rule *rule)
 {
         const uint32_t *groups = index_array(index, rule->groups);
         const char *account = index_text(index, rule->account);
@@ -58,11 +63,13 @@ static void print_identity(const struct index *index, const struct index_service
         printf("identity: uid %u, gid %u, groups", rule->uid, rule->gid);
         for (size_t i = 0; i < rule->groups.count; i++)
                 printf(" %u", groups[i]);
-        printf("%s%s%s%s\n", rule->groups.count ? "" : " none", account ? " (account " : "", account ? account : "",
-                account ? ")" : "");
+        printf("%s%s%s%s\n", rule->groups.count ? "" : " none", account ? " (account " : "",
+                account ? account : "", account ? ")" : "");
         if (context)
                 printf("context: %s%s\n", context,
-                        index->header->selinux == INDEX_SELINUX_APPLY ? "" : " (not applied: no SELinux in this kernel, or off)");
+                        index->header->selinux == INDEX_SELINUX_APPLY
+                                ? ""
+                                : " (not applied: no SELinux in this kernel, or off)");
 }
 
 int control_explain(const struct options *options)
@@ -82,7 +89,8 @@ int control_explain(const struct options *options)
         rule = identity_match(&index,
                 &(struct identity_query){options->service, options->user, options->address, options->host});
         printf("request: service %s, user %s, address %s, host %s\n", options->service,
-                options->user[0] ? options->user : "(nobody logged in)", options->address[0] ? options->address : "(unknown)",
+                options->user[0] ? options->user : "(nobody logged in)",
+                options->address[0] ? options->address : "(unknown)",
                 options->host[0] ? options->host : "(none)");
         if (!rule) {
                 puts("rule: none matches\nrefused: 403");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* sandboxctl: check the configuration, explain a decision, run a command in a service's jail. See sandboxctl(1). */
+/* sandboxctl: check the configuration, explain a decision, run a command in a service's jail. See
+ * sandboxctl(1). */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +16,10 @@
 static void usage(FILE *stream)
 {
         fputs("usage: sandboxctl check   [--config=DIR]\n"
-              "       sandboxctl explain [--config=DIR] --service=NAME [--user=USER] [--address=ADDRESS] [--host=HOST]\n"
-              "       sandboxctl run     [--config=DIR] --service=NAME [--user=USER] [--address=ADDRESS] [--host=HOST] -- COMMAND…\n"
+              "       sandboxctl explain [--config=DIR] --service=NAME [--user=USER] [--address=ADDRESS] "
+              "[--host=HOST]\n"
+              "       sandboxctl run     [--config=DIR] --service=NAME [--user=USER] [--address=ADDRESS] "
+              "[--host=HOST] -- COMMAND…\n"
               "\n"
               "  check    reads the whole configuration and says what is wrong, as file:line: error: …\n"
               "  explain  says which rule decides about such a request, who would run it, and how confined\n"
@@ -94,10 +97,11 @@ int control_check(const struct options *options)
                 fprintf(stderr, "sandboxctl: the configuration in %s is refused\n", options->config);
                 return EXIT_FAILURE;
         }
-        printf("%s: %u services, %u identity rules, no errors\n", options->config, index.header->services.count,
-                index.header->rules.count);
+        printf("%s: %u services, %u identity rules, no errors\n", options->config,
+                index.header->services.count, index.header->rules.count);
         if (index.header->contexts_unused > 0)
-                printf("note: %u contexts would not be applied: this kernel runs no SELinux, or SELinux=off\n",
+                printf("note: %u contexts would not be applied: this kernel runs no SELinux, or "
+                       "SELinux=off\n",
                         index.header->contexts_unused);
         index_close(&index);
         return EXIT_SUCCESS;
@@ -172,7 +176,8 @@ static const struct verb *find_verb(const char *name)
 
 int main(int argc, char **argv)
 {
-        struct options options = {.config = CONFIG_DIR, .libexec = LIBEXEC_DIR, .user = "", .address = "", .host = ""};
+        struct options options = {
+                .config = CONFIG_DIR, .libexec = LIBEXEC_DIR, .user = "", .address = "", .host = ""};
         const struct verb *verb = NULL;
         int next = parse_options(argc, argv, &options);
 
@@ -184,7 +189,8 @@ int main(int argc, char **argv)
                 next = parse_options(argc - offset, argv + (optind = 1, offset), &options);
                 next = next < 0 ? next : next + offset;
         }
-        if (!verb || next < 0 || (verb->needs_service && !options.service) || (verb->takes_command != (next < argc))) {
+        if (!verb || next < 0 || (verb->needs_service && !options.service) ||
+                (verb->takes_command != (next < argc))) {
                 usage(stderr);
                 return 2;
         }

@@ -14,7 +14,8 @@
 
 /*
  * The same zygote, the same jail and the same identity map as for a request. What differs: the command is the
- * caller's, standard input, output and error are this process's, and there is no deadline and no control group.
+ * caller's, standard input, output and error are this process's, and there is no deadline and no control
+ * group.
  */
 
 enum { EXIT_REFUSED = 125 }; /* as env(1) and its kin: the command did not run */
@@ -44,8 +45,8 @@ static int complain_step(enum step step, int error, const char *detail)
 {
         const char *hint = step_hint(step, error);
 
-        fprintf(stderr, "sandboxctl: step %s: %s%s%s%s%s\n", step_name(step), strerror(error), *detail ? ": " : "", detail,
-                hint ? "; " : "", hint ? hint : "");
+        fprintf(stderr, "sandboxctl: step %s: %s%s%s%s%s\n", step_name(step), strerror(error),
+                *detail ? ": " : "", detail, hint ? "; " : "", hint ? hint : "");
         return EXIT_REFUSED;
 }
 
@@ -86,10 +87,11 @@ static int take_answer(const struct zygote_process *zygote, struct zygote_answer
         return answer->step == STEP_NONE ? 0 : complain_step(answer->step, answer->error, answer->detail);
 }
 
-static int spawn(const struct zygote_process *zygote, const struct index_service *service, struct spawn_request *request,
-        char *const *command)
+static int spawn(const struct zygote_process *zygote, const struct index_service *service,
+        struct spawn_request *request, char *const *command)
 {
-        _cleanup_close_ int environment = fill_memfd("environment", NULL), words = fill_memfd("command", command);
+        _cleanup_close_ int environment = fill_memfd("environment", NULL),
+                            words = fill_memfd("command", command);
         _cleanup_close_ int report = -1, report_end = -1, temporary = -1;
         struct zygote_answer answer;
         int pair[2], fds[SPAWN_FDS_MAX], status;
@@ -124,8 +126,8 @@ static int spawn(const struct zygote_process *zygote, const struct index_service
         return status;
 }
 
-static int run(const struct index *index, const struct index_service *service, const struct accounts *accounts,
-        struct spawn_request *request, const struct options *options)
+static int run(const struct index *index, const struct index_service *service,
+        const struct accounts *accounts, struct spawn_request *request, const struct options *options)
 {
         char path[4096];
         const struct zygote_start start = {

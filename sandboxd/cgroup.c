@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <mntent.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -112,7 +113,8 @@ static void remove_tree(int parent, const char *name)
         unlinkat(parent, name, AT_REMOVEDIR);
 }
 
-/* What a broker that was killed left: its groups have no process in them, while a living one is in its own. */
+/* What a broker that was killed left: its groups have no process in them, while a living one is in its own.
+ */
 static void remove_leftovers(int own)
 {
         int fd = open_folder(own, ".");
@@ -125,8 +127,10 @@ static void remove_leftovers(int own)
         }
         while ((entry = readdir(folder))) {
                 char events[PATH_MAX], text[128];
+                int pid = strncmp(entry->d_name, "sandboxd.", 9) == 0 ? atoi(entry->d_name + 9) : 0;
 
-                if (strncmp(entry->d_name, "sandboxd.", 9) != 0)
+                /* Another broker may be between making its group and moving into it. */
+                if (pid <= 0 || kill(pid, 0) == 0)
                         continue;
                 snprintf(events, sizeof(events), "%s/cgroup.events", entry->d_name);
                 if (read_file(own, events, text, sizeof(text)) == 0 && strcmp(text, "populated 0") == 0)
@@ -135,7 +139,8 @@ static void remove_leftovers(int own)
         closedir(folder);
 }
 
-/* Enables those of the controllers we have a use for that the folder offers; adds their names to `enabled`. */
+/* Enables those of the controllers we have a use for that the folder offers; adds their names to `enabled`.
+ */
 static void enable_controllers(int folder, char *enabled, size_t size)
 {
         static const char *const wanted[] = {"cpu", "memory", "pids"};
@@ -198,7 +203,8 @@ void cgroups_close(struct cgroups *cgroups)
                 return;
         own = open_folder(cgroups->base, "..");
         cgroups->base = close_fd(cgroups->base);
-        /* Refused where controllers are enabled for our siblings; whoever delegated the group to us removes it. */
+        /* Refused where controllers are enabled for our siblings; whoever delegated the group to us removes
+         * it. */
         if (own < 0 || write_file(own, "cgroup.procs", "0") < 0)
                 return;
         snprintf(name, sizeof(name), "sandboxd.%d", (int)getpid());
@@ -318,7 +324,8 @@ void cgroup_leaf_return(struct cgroup_service *service, struct cgroup_leaf *leaf
                 service->free_leaves = leaf;
                 return;
         }
-        /* The name is never used again: `next` only counts up. An rmdir that comes too early is made up for at the end. */
+        /* The name is never used again: `next` only counts up. An rmdir that comes too early is made up for
+         * at the end. */
         write_file(leaf->folder, "cgroup.kill", "1");
         snprintf(name, sizeof(name), "request.%u", leaf->number);
         forget_leaf(leaf);

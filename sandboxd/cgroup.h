@@ -6,15 +6,15 @@
 #include "sandboxd/index.h"
 
 /*
- * Control groups, version 2 (cgroups(7)): one folder a service, in it a leaf for its zygotes and leaves for its
- * requests.
+ * Control groups, version 2 (cgroups(7)): one folder a service, in it a leaf for its zygotes and leaves for
+ * its requests.
  *
  *   <our own>/sandboxd.PID/broker            this process, so that controllers can be enabled beside it
  *   <our own>/sandboxd.PID/NAME.N/zygotes    NAME.N: service and generation of the configuration
  *   <our own>/sandboxd.PID/NAME.N/request.M
  *
- * Where no version 2 hierarchy can be written, there are no folders (all descriptors are -1), and the PID namespace
- * alone ends what belongs to a request.
+ * Where no version 2 hierarchy can be written, there are no folders (all descriptors are -1), and the PID
+ * namespace alone ends what belongs to a request.
  */
 
 struct cgroups {
@@ -39,9 +39,9 @@ struct cgroup_leaf {
 };
 
 /*
- * Makes the base, moves this process into its broker/ leaf, enables what controllers there are, and removes what
- * dead brokers left behind. Returns 0, also where there is no version 2 hierarchy; a negative errno when there
- * is one and it refused.
+ * Makes the base, moves this process into its broker/ leaf, enables what controllers there are, and removes
+ * what dead brokers left behind. Returns 0, also where there is no version 2 hierarchy; a negative errno when
+ * there is one and it refused.
  */
 int cgroups_open(struct cgroups *ret_cgroups);
 
@@ -61,7 +61,7 @@ void cgroup_service_close(const struct cgroups *cgroups, struct cgroup_service *
 int cgroup_leaf_take(struct cgroup_service *service, uid_t zygote_uid, struct cgroup_leaf **ret_leaf);
 
 /*
- * Gives a leaf back after its request. One that still has processes in it is killed and removed: after a write to
- * cgroup.kill the kernel kills whatever is cloned into it later, too.
+ * Gives a leaf back after its request. One that still has processes in it is killed and removed: after a
+ * write to cgroup.kill the kernel kills whatever is cloned into it later, too.
  */
 void cgroup_leaf_return(struct cgroup_service *service, struct cgroup_leaf *leaf);

@@ -5,15 +5,15 @@
 #include <sys/socket.h>
 
 /*
- * Front doors by name: "unix:/run/x.sock", "tcp:127.0.0.1:9000", "tcp:[::1]:9000". The compiler names the doors
- * of services so, the broker the local address of a front connection, and equal means equal. Pure.
+ * Front doors by name: "unix:/run/x.sock", "tcp:127.0.0.1:9000", "tcp:[::1]:9000". The compiler names the
+ * doors of services so, the broker the local address of a front connection, and equal means equal. Pure.
  */
 
 enum { DOOR_NAME_MAX = 128 };
 
 /*
- * The name of a socket address; an IPv4-mapped IPv6 address gets its IPv4 name. Returns 0, -EAFNOSUPPORT for a
- * family other than Unix, IPv4 and IPv6 or a Unix socket without a path, or -ENAMETOOLONG.
+ * The name of a socket address; an IPv4-mapped IPv6 address gets its IPv4 name. Returns 0, -EAFNOSUPPORT for
+ * a family other than Unix, IPv4 and IPv6 or a Unix socket without a path, or -ENAMETOOLONG.
  */
 int door_name(const struct sockaddr_storage *address, socklen_t length, char *ret_name, size_t size);
 

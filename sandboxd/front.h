@@ -6,18 +6,19 @@
 #include "sandboxd/index.h"
 
 /*
- * Who stands at the front door: what the broker finds out about a web server's connection by asking the kernel,
- * so that neither the front end nor the front door is the bridge's hearsay.
+ * Who stands at the front door: what the broker finds out about a web server's connection by asking the
+ * kernel, so that neither the front end nor the front door is the bridge's hearsay.
  */
 struct front {
         char door[DOOR_NAME_MAX];     /* the local address by name, see door.h */
         char wildcard[DOOR_NAME_MAX]; /* the same for a socket that listens on every address; empty: none */
         bool is_unix;
-        uid_t uid;                /* of the front end, on a Unix door (unix(7), SO_PEERCRED) */
+        uid_t uid;                  /* of the front end, on a Unix door (unix(7), SO_PEERCRED) */
         char ip[WIRE_ADDRESS_SIZE]; /* of the front end, on a TCP door */
 };
 
-/* Inspects the connection `fd`. Returns 0; -EBADMSG when it is no connected stream socket of a kind with doors. */
+/* Inspects the connection `fd`. Returns 0; -EBADMSG when it is no connected stream socket of a kind with
+ * doors. */
 int front_inspect(int fd, struct front *ret_front);
 
 /* The service that the door belongs to, or NULL. */
@@ -30,4 +31,5 @@ enum front_trust {
 };
 
 /* FrontEndUser= and TrustNetworkFrontEnd= of the service, applied. */
-enum front_trust front_trust(const struct index *index, const struct index_service *service, const struct front *front);
+enum front_trust front_trust(
+        const struct index *index, const struct index_service *service, const struct front *front);

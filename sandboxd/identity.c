@@ -19,14 +19,16 @@ bool identity_in_network(const struct index_network *network, const struct index
 {
         if (network->family == 0)
                 return true;
-        return network->family == address->family && bits_equal(network->address, address->address, network->prefix);
+        return network->family == address->family &&
+               bits_equal(network->address, address->address, network->prefix);
 }
 
 static void unmap_ipv4(struct index_network *network)
 {
         static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-        if (network->family != AF_INET6 || network->prefix < 96 || memcmp(network->address, mapped, sizeof(mapped)) != 0)
+        if (network->family != AF_INET6 || network->prefix < 96 ||
+                memcmp(network->address, mapped, sizeof(mapped)) != 0)
                 return;
         network->family = AF_INET;
         network->prefix -= 96;
@@ -86,8 +88,8 @@ int identity_parse_network(const char *text, struct index_network *ret_network)
 }
 
 /*
- * Without an address (the web server named none, or not one), a rule that admits does not match, and a rule that
- * denies does: leaving the address out must not be a way round a deny rule.
+ * Without an address (the web server named none, or not one), a rule that admits does not match, and a rule
+ * that denies does: leaving the address out must not be a way round a deny rule.
  */
 static bool address_matches(const struct index_rule *rule, const struct index_network *address)
 {
@@ -157,8 +159,8 @@ static bool is_reserved(uint32_t id, const uint32_t *reserved, size_t n_reserved
         return false;
 }
 
-const char *identity_refusal(const struct index *index, const struct index_rule *rule, const uint32_t *reserved,
-        size_t n_reserved)
+const char *identity_refusal(
+        const struct index *index, const struct index_rule *rule, const uint32_t *reserved, size_t n_reserved)
 {
         const uint32_t *groups = index_array(index, rule->groups);
         const struct index_header *header = index->header;

@@ -45,8 +45,8 @@ static bool span_ok(const struct index *index, struct index_span span, size_t el
 {
         if (span.count == 0)
                 return true;
-        return span.offset % 8 == 0 && span.offset >= sizeof(struct index_header) && span.offset < index->size &&
-                span.count <= (index->size - span.offset) / element;
+        return span.offset % 8 == 0 && span.offset >= sizeof(struct index_header) &&
+               span.offset < index->size && span.count <= (index->size - span.offset) / element;
 }
 
 static bool strings_ok(const struct index *index, struct index_span span)
@@ -54,15 +54,17 @@ static bool strings_ok(const struct index *index, struct index_span span)
         if (!span_ok(index, span, sizeof(index_string)))
                 return false;
         for (size_t i = 0; i < span.count; i++)
-                if (!index_item(index, span, i) || !string_ok(index, ((const index_string *)index_array(index, span))[i]))
+                if (!index_item(index, span, i) ||
+                        !string_ok(index, ((const index_string *)index_array(index, span))[i]))
                         return false;
         return true;
 }
 
 static bool network_ok(const struct index_network *network)
 {
-        return (network->family == 0 && network->prefix == 0) || (network->family == AF_INET && network->prefix <= 32) ||
-                (network->family == AF_INET6 && network->prefix <= 128);
+        return (network->family == 0 && network->prefix == 0) ||
+               (network->family == AF_INET && network->prefix <= 32) ||
+               (network->family == AF_INET6 && network->prefix <= 128);
 }
 
 static bool networks_ok(const struct index *index, struct index_span span)
@@ -93,30 +95,32 @@ static bool binds_ok(const struct index *index, struct index_span span)
 /* A filter is attached whole or not at all: an empty one would be no confinement. */
 static bool filter_ok(const struct index *index, struct index_span span)
 {
-        return span.count > 0 && span.count <= BPF_MAXINSNS && span_ok(index, span, sizeof(struct sock_filter));
+        return span.count > 0 && span.count <= BPF_MAXINSNS &&
+               span_ok(index, span, sizeof(struct sock_filter));
 }
 
 static bool service_ok(const struct index *index, const struct index_service *service)
 {
-        return service->name && string_ok(index, service->name) && service->source && string_ok(index, service->source) &&
-                string_ok(index, service->script_directory) && string_ok(index, service->working_directory) &&
-                string_ok(index, service->root_directory) && string_ok(index, service->context) &&
-                strings_ok(index, service->doors) && strings_ok(index, service->argv) &&
-                strings_ok(index, service->environment) && strings_ok(index, service->pass_environment) &&
-                (service->argv.count > 0 || service->script_directory) && binds_ok(index, service->binds) &&
-                span_ok(index, service->front_end_users, sizeof(uint32_t)) && networks_ok(index, service->trusted) &&
-                filter_ok(index, service->filter_allow) && filter_ok(index, service->filter_deny) &&
-                filter_ok(index, service->filter_last);
+        return service->name && string_ok(index, service->name) && service->source &&
+               string_ok(index, service->source) && string_ok(index, service->script_directory) &&
+               string_ok(index, service->working_directory) && string_ok(index, service->root_directory) &&
+               string_ok(index, service->context) && strings_ok(index, service->doors) &&
+               strings_ok(index, service->argv) && strings_ok(index, service->environment) &&
+               strings_ok(index, service->pass_environment) &&
+               (service->argv.count > 0 || service->script_directory) && binds_ok(index, service->binds) &&
+               span_ok(index, service->front_end_users, sizeof(uint32_t)) &&
+               networks_ok(index, service->trusted) && filter_ok(index, service->filter_allow) &&
+               filter_ok(index, service->filter_deny) && filter_ok(index, service->filter_last);
 }
 
 static bool rule_ok(const struct index *index, const struct index_rule *rule)
 {
-        return string_ok(index, rule->service) && string_ok(index, rule->user) && string_ok(index, rule->host) &&
-                (rule->user_match != INDEX_EXACT || rule->user) &&
-                ((rule->host_match != INDEX_EXACT && rule->host_match != INDEX_SUFFIX) || rule->host) &&
-                network_ok(&rule->network) && rule->groups.count <= INDEX_GROUPS_MAX &&
-                span_ok(index, rule->groups, sizeof(uint32_t)) && string_ok(index, rule->account) &&
-                string_ok(index, rule->context) && rule->source && string_ok(index, rule->source);
+        return string_ok(index, rule->service) && string_ok(index, rule->user) &&
+               string_ok(index, rule->host) && (rule->user_match != INDEX_EXACT || rule->user) &&
+               ((rule->host_match != INDEX_EXACT && rule->host_match != INDEX_SUFFIX) || rule->host) &&
+               network_ok(&rule->network) && rule->groups.count <= INDEX_GROUPS_MAX &&
+               span_ok(index, rule->groups, sizeof(uint32_t)) && string_ok(index, rule->account) &&
+               string_ok(index, rule->context) && rule->source && string_ok(index, rule->source);
 }
 
 static bool index_ok(const struct index *index)

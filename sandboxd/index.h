@@ -8,13 +8,13 @@
 #include <sys/types.h>
 
 /*
- * The index: the whole configuration, compiled. sandboxd-compile, which is unprivileged, writes it into a sealed
- * memfd; the broker and the zygotes map it read-only. It holds offsets and no pointers, in native byte order, and
- * index_open() checks every one of them before anything is used: a wrong index can give a wrong answer, never a
- * wrong access to memory.
+ * The index: the whole configuration, compiled. sandboxd-compile, which is unprivileged, writes it into a
+ * sealed memfd; the broker and the zygotes map it read-only. It holds offsets and no pointers, in native byte
+ * order, and index_open() checks every one of them before anything is used: a wrong index can give a wrong
+ * answer, never a wrong access to memory.
  *
- * Layout: struct index_header, then arrays (each aligned to 8) and strings in any order; the last byte is NUL, so
- * that every string that begins inside the index ends inside it. Offset 0 stands for "no string".
+ * Layout: struct index_header, then arrays (each aligned to 8) and strings in any order; the last byte is
+ * NUL, so that every string that begins inside the index ends inside it. Offset 0 stands for "no string".
  */
 
 #define INDEX_MAGIC   UINT32_C(0x53626978)
@@ -90,18 +90,20 @@ struct index_service {
         struct index_span binds;            /* of struct index_bind */
         struct index_span front_end_users;  /* of uint32_t: uids */
         struct index_span trusted;          /* of struct index_network */
-        struct index_span filter_allow;     /* of struct sock_filter: stage 1, what service and jail may call */
-        struct index_span filter_deny;      /* of struct sock_filter: stage 1, what nobody may call, and id ranges */
-        struct index_span filter_last;      /* of struct sock_filter: stage 2, takes back what only the jail needs */
+        struct index_span filter_allow; /* of struct sock_filter: stage 1, what service and jail may call */
+        struct index_span
+                filter_deny; /* of struct sock_filter: stage 1, what nobody may call, and id ranges */
+        struct index_span
+                filter_last; /* of struct sock_filter: stage 2, takes back what only the jail needs */
         uint32_t flags;
         uint32_t umask;
         int32_t nice;
         uint32_t max_connections;
-        uint64_t temporary_size; /* bytes of /tmp */
-        uint64_t runtime_max;    /* µs */
-        uint64_t memory_max;     /* bytes; UINT64_MAX: no limit */
-        uint64_t tasks_max;      /* UINT64_MAX: no limit */
-        uint64_t cpu_weight;     /* 0: not set */
+        uint64_t temporary_size;       /* bytes of /tmp */
+        uint64_t runtime_max;          /* µs */
+        uint64_t memory_max;           /* bytes; UINT64_MAX: no limit */
+        uint64_t tasks_max;            /* UINT64_MAX: no limit */
+        uint64_t cpu_weight;           /* 0: not set */
         uint64_t limits[INDEX_LIMITS]; /* by RLIMIT_… number; UINT64_MAX: infinity */
         uint64_t limits_set;           /* bit set by RLIMIT_… number */
 };
@@ -143,8 +145,8 @@ struct index {
 
 /*
  * Maps and checks the index in `fd`, a memfd that must be sealed against writing, growing and shrinking. `fd`
- * becomes the index's. Returns 0, or -EBADMSG when the index is not well-formed, or another negative errno; on
- * failure `fd` is still the caller's.
+ * becomes the index's. Returns 0, or -EBADMSG when the index is not well-formed, or another negative errno;
+ * on failure `fd` is still the caller's.
  */
 int index_open(int fd, struct index *ret_index);
 void index_close(struct index *index);

@@ -12,7 +12,8 @@ static void report(int fd, enum report_kind kind, enum step step, int value)
 {
         struct report report = {.kind = kind, .step = step, .value = value};
 
-        /* A report is smaller than PIPE_BUF: whole or not at all. Without one, the broker takes it for a failure. */
+        /* A report is smaller than PIPE_BUF: whole or not at all. Without one, the broker takes it for a
+         * failure. */
         if (write(fd, &report, sizeof(report)) < 0)
                 _exit(EXIT_JAIL);
 }

@@ -4,8 +4,9 @@
 #include "sandboxd/jail.h"
 
 /*
- * PID 1 of a request, from its first instruction to its end: goes into the jail, starts the application as PID 2,
- * reaps what dies, and when PID 2 is gone reports how and exits; the kernel then kills the rest of the namespace
- * (pid_namespaces(7)). As PID 1 itself an application would not be killed by its own SIGTERM or abort().
+ * PID 1 of a request, from its first instruction to its end: goes into the jail, starts the application as
+ * PID 2, reaps what dies, and when PID 2 is gone reports how and exits; the kernel then kills the rest of the
+ * namespace (pid_namespaces(7)). As PID 1 itself an application would not be killed by its own SIGTERM or
+ * abort().
  */
 _Noreturn void init_run(const struct jail *jail, struct jail_request *request);

@@ -14,11 +14,13 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "child/memfd.h"
 #include "common/cleanup.h"
 
 /*
- * Standard input, output and error, the report pipe, and in the end nothing else. Descriptors that arrived in the
- * message have numbers above those the zygote holds, so placing one cannot overwrite another that is still needed.
+ * Standard input, output and error, the report pipe, and in the end nothing else. Descriptors that arrived in
+ * the message have numbers above those the zygote holds, so placing one cannot overwrite another that is
+ * still needed.
  */
 static int step_descriptors(const struct jail *jail, struct jail_request *request)
 {
@@ -29,7 +31,8 @@ static int step_descriptors(const struct jail *jail, struct jail_request *reques
                         return -errno;
         if (dup3(request->fds[SPAWN_FD_REPORT], JAIL_FD_REPORT, O_CLOEXEC) < 0)
                 return -errno;
-        _Static_assert((int)JAIL_FD_REPORT == (int)ZYGOTE_FD_CONTROL, "the spawn socket is overwritten, and thereby closed");
+        _Static_assert((int)JAIL_FD_REPORT == (int)ZYGOTE_FD_CONTROL,
+                "the spawn socket is overwritten, and thereby closed");
         if (jail->control != JAIL_FD_REPORT)
                 return -EBADF;
         for (int i = 0; i < SPAWN_FDS; i++)
@@ -38,7 +41,8 @@ static int step_descriptors(const struct jail *jail, struct jail_request *reques
         return 0;
 }
 
-/* A fresh /tmp: the broker made the tmpfs, so that the zygote's filter can deny every way of making a mount. */
+/* A fresh /tmp: the broker made the tmpfs, so that the zygote's filter can deny every way of making a mount.
+ */
 static int step_temporary(struct jail_request *request)
 {
         if (request->temporary < 0)
@@ -125,8 +129,8 @@ static bool capabilities_gone(void)
 }
 
 /*
- * Asks the kernel what we are now, and tries to become another identity that the filter lets through: a filter's
- * EPERM would prove nothing about the capability.
+ * Asks the kernel what we are now, and tries to become another identity that the filter lets through: a
+ * filter's EPERM would prove nothing about the capability.
  */
 static int step_verify(const struct index *index, const struct spawn_request *spawn)
 {
@@ -165,55 +169,8 @@ static int step_landlock(const struct jail *jail)
         return syscall(SYS_landlock_restrict_self, jail->landlock, 0) < 0 ? -errno : 0;
 }
 
-/* Reads a memfd whole into `buffer`; its content ends with NUL. */
-static int read_memfd(int fd, char *buffer, size_t size, size_t *ret_size)
-{
-        size_t used = 0;
-
-        for (;;) {
-                ssize_t n = pread(fd, buffer + used, size - used, (off_t)used);
-
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        break;
-                used += (size_t)n;
-                if (used == size)
-                        return -E2BIG;
-        }
-        *ret_size = used;
-        return 0;
-}
-
-enum { ARGUMENTS_MAX = 256, COMMAND_MAX = 16 * 1024 };
-
-static int split_arguments(const struct jail *jail, const struct jail_request *request, char **argv)
-{
-        static char command[COMMAND_MAX];
-        size_t n = 0, size = 0;
-        int r;
-
-        if (request->command < 0) {
-                if (jail->service->argv.count > ARGUMENTS_MAX)
-                        return -E2BIG;
-                for (; n < jail->service->argv.count; n++)
-                        argv[n] = (char *)(uintptr_t)index_item(jail->index, jail->service->argv, n);
-                return 0;
-        }
-        r = read_memfd(request->command, command, sizeof(command), &size);
-        if (r < 0)
-                return r;
-        if (size == 0 || command[size - 1] != '\0')
-                return -EBADMSG;
-        for (char *word = command; word < command + size; word += strlen(word) + 1) {
-                if (n == ARGUMENTS_MAX)
-                        return -E2BIG;
-                argv[n++] = word;
-        }
-        return 0;
-}
-
-/* The script that the request names, where the service has scripts. `folder` has room for any script's path. */
+/* The script that the request names, where the service has scripts. `folder` has room for any script's path.
+ */
 static int step_script(const struct jail *jail, const struct jail_request *request, char *folder, size_t size)
 {
         const char *directory = index_text(jail->index, jail->service->script_directory);
@@ -232,8 +189,9 @@ static int step_script(const struct jail *jail, const struct jail_request *reque
 
 static int step_program(const struct jail *jail, const struct jail_request *request, struct jailed *jailed)
 {
-        static char *argv[ARGUMENTS_MAX + 1];
-        int r = split_arguments(jail, request, argv);
+        static char *argv[PROGRAM_ARGUMENTS_MAX + 1];
+        int r = request->command < 0 ? program_arguments(jail->index, jail->service, argv)
+                                     : program_command(request->command, argv);
 
         if (r < 0)
                 return r;
@@ -262,7 +220,7 @@ static int step_environment(const struct jail *jail, struct jail_request *reques
                 .request_id = request->spawn->request_id,
         };
         size_t size = 0;
-        int r = read_memfd(request->fds[SPAWN_FD_ENVIRONMENT], block, sizeof(block), &size);
+        int r = memfd_read(request->fds[SPAWN_FD_ENVIRONMENT], block, sizeof(block), &size);
 
         if (r < 0)
                 return r;
@@ -277,15 +235,16 @@ static int close_the_rest(int keep)
         return close_range((unsigned)keep + 1, ~0U, 0) < 0 ? -errno : 0;
 }
 
-#define STEP(name, call)                                                                                               \
-        do {                                                                                                           \
-                *ret_step = (name);                                                                                    \
-                r = (call);                                                                                            \
-                if (r < 0)                                                                                             \
-                        return r;                                                                                      \
+#define STEP(name, call)                                                                                     \
+        do {                                                                                                 \
+                *ret_step = (name);                                                                          \
+                r = (call);                                                                                  \
+                if (r < 0)                                                                                   \
+                        return r;                                                                            \
         } while (0)
 
-int jail_enter(const struct jail *jail, struct jail_request *request, struct jailed *ret_jailed, enum step *ret_step)
+int jail_enter(
+        const struct jail *jail, struct jail_request *request, struct jailed *ret_jailed, enum step *ret_step)
 {
         static char folder[WIRE_SCRIPT_SIZE];
         int r;
@@ -307,8 +266,8 @@ int jail_enter(const struct jail *jail, struct jail_request *request, struct jai
 }
 
 /*
- * setexeccon(3) without libselinux, which looks in /proc, and the root has none. thread-self is looked up under
- * the zygote's detached procfs, in which the writer can reach only itself.
+ * setexeccon(3) without libselinux, which looks in /proc, and the root has none. thread-self is looked up
+ * under the zygote's detached procfs, in which the writer can reach only itself.
  */
 static int step_context(const struct jail *jail, const char *context)
 {
@@ -327,7 +286,8 @@ static int step_last_filter(const struct jail *jail)
 {
         struct sock_fprog filter = {
                 .len = (unsigned short)jail->service->filter_last.count,
-                .filter = (struct sock_filter *)(uintptr_t)index_array(jail->index, jail->service->filter_last),
+                .filter =
+                        (struct sock_filter *)(uintptr_t)index_array(jail->index, jail->service->filter_last),
         };
 
         return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0 ? -errno : 0;
@@ -341,6 +301,7 @@ int jail_execute(const struct jail *jail, const struct spawn_request *spawn, con
         STEP(STEP_CONTEXT, step_context(jail, spawn->context));
         STEP(STEP_DESCRIPTORS, close_the_rest(jailed->program.fd));
         STEP(STEP_LAST_FILTER, step_last_filter(jail));
-        STEP(STEP_EXEC, program_exec(&jailed->program, jailed->argv, (char *const *)jailed->environment.variables));
+        STEP(STEP_EXEC,
+                program_exec(&jailed->program, jailed->argv, (char *const *)jailed->environment.variables));
         return 0;
 }

@@ -6,8 +6,8 @@
 #include "sandboxd/spawn.h"
 
 /*
- * The jail: what stands between a fresh process and the application, as ordered steps. Each is fatal; there is
- * no way back from a partial drop, so whoever gets a failure reports it and ends.
+ * The jail: what stands between a fresh process and the application, as ordered steps. Each is fatal; there
+ * is no way back from a partial drop, so whoever gets a failure reports it and ends.
  */
 
 /* What a zygote prepared once for all its children. */
@@ -39,14 +39,15 @@ enum {
 };
 
 /*
- * Makes the calling process the request's identity and confines it, but for the steps that only the application
- * takes (jail_execute()). The process must be fresh from clone3(2), with its own PID namespace. The memory that
- * ret_jailed points into is static.
+ * Makes the calling process the request's identity and confines it, but for the steps that only the
+ * application takes (jail_execute()). The process must be fresh from clone3(2), with its own PID namespace.
+ * The memory that ret_jailed points into is static.
  *
- * Returns 0, or a negative errno with *ret_step naming the step. The report pipe stands at JAIL_FD_REPORT from
- * STEP_DESCRIPTORS on; before, at request->fds[SPAWN_FD_REPORT].
+ * Returns 0, or a negative errno with *ret_step naming the step. The report pipe stands at JAIL_FD_REPORT
+ * from STEP_DESCRIPTORS on; before, at request->fds[SPAWN_FD_REPORT].
  */
-int jail_enter(const struct jail *jail, struct jail_request *request, struct jailed *ret_jailed, enum step *ret_step);
+int jail_enter(const struct jail *jail, struct jail_request *request, struct jailed *ret_jailed,
+        enum step *ret_step);
 
 /*
  * The last steps, in the process that becomes the application: exec context, stage 2 of the filter, exec.

@@ -6,8 +6,8 @@
 #include "sandboxd/index.h"
 
 /*
- * The configuration compiler as a helper process: started by the broker, which goes on working meanwhile, and by
- * sandboxctl, which waits. Does not log; the compiler's complaints go to stderr.
+ * The configuration compiler as a helper process: started by the broker, which goes on working meanwhile, and
+ * by sandboxctl, which waits. Does not log; the compiler's complaints go to stderr.
  */
 
 /* The project's own accounts: static, made by sysusers.d(5). Nobody's requests ever run as one of them. */
@@ -29,11 +29,11 @@ struct load {
 };
 
 /*
- * Starts `compiler` (sandboxd-compile) for the configuration in `directory`, as the account sandboxd-config when
- * we are root. `controllers` are the cgroup controllers that limits can be enforced with.
+ * Starts `compiler` (sandboxd-compile) for the configuration in `directory`, as the account sandboxd-config
+ * when we are root. `controllers` are the cgroup controllers that limits can be enforced with.
  */
-int load_start(const char *compiler, const char *directory, const char *controllers, const struct accounts *accounts,
-        struct load *ret_load);
+int load_start(const char *compiler, const char *directory, const char *controllers,
+        const struct accounts *accounts, struct load *ret_load);
 
 /*
  * Waits for the compiler's end and opens the index. Returns 0; -EINVAL when it found errors, which it has

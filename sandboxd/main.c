@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * sandboxd, the broker: takes launch requests from fcgi-bridge, decides by the identity map who runs them, and has
- * the service's zygote make a confined process for each. See sandboxd(8).
+ * sandboxd, the broker: takes launch requests from fcgi-bridge, decides by the identity map who runs them,
+ * and has the service's zygote make a confined process for each. See sandboxd(8).
  */
 
 #include <fcntl.h>
@@ -25,12 +25,20 @@
 enum { DRAIN_SECONDS = 10, DRAIN_POLL_USEC = 20000 };
 
 /*
- * What the broker, and through it a zygote's set-up, needs: SETUID, SETGID, SETPCAP to become another account and
- * drop the rest; SYS_ADMIN for namespaces, mounts and clone3; SYS_CHROOT for pivot_root's sake in roots of others;
- * KILL for requests past their deadline; CHOWN for cgroup files; SYS_RESOURCE for limits above our own.
+ * What the broker, and through it a zygote's set-up, needs: SETUID, SETGID, SETPCAP to become another account
+ * and drop the rest; SYS_ADMIN for namespaces, mounts and clone3; SYS_CHROOT for pivot_root's sake in roots
+ * of others; KILL for requests past their deadline; CHOWN for cgroup files; SYS_RESOURCE for limits above our
+ * own.
  */
 static const cap_value_t kept_capabilities[] = {
-        CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_KILL, CAP_CHOWN, CAP_SYS_RESOURCE,
+        CAP_SETUID,
+        CAP_SETGID,
+        CAP_SETPCAP,
+        CAP_SYS_ADMIN,
+        CAP_SYS_CHROOT,
+        CAP_KILL,
+        CAP_CHOWN,
+        CAP_SYS_RESOURCE,
 };
 
 uint64_t broker_now(const struct broker *broker)
@@ -49,7 +57,8 @@ static bool is_kept(cap_value_t value)
         return false;
 }
 
-/* Everything but the list goes, from the bounding set too: a zygote is executed as root and would get it all. */
+/* Everything but the list goes, from the bounding set too: a zygote is executed as root and would get it all.
+ */
 static int drop_capabilities(void)
 {
         cap_t now = cap_get_proc(), wanted = cap_init();
@@ -60,7 +69,8 @@ static int drop_capabilities(void)
 
                 if (!is_kept(value) && cap_get_bound(value) == 1 && cap_drop_bound(value) < 0)
                         r = -errno;
-                if (r == 0 && is_kept(value) && cap_get_flag(now, value, CAP_PERMITTED, &have) == 0 && have == CAP_SET &&
+                if (r == 0 && is_kept(value) && cap_get_flag(now, value, CAP_PERMITTED, &have) == 0 &&
+                        have == CAP_SET &&
                         (cap_set_flag(wanted, CAP_PERMITTED, 1, &value, CAP_SET) < 0 ||
                                 cap_set_flag(wanted, CAP_EFFECTIVE, 1, &value, CAP_SET) < 0))
                         r = -errno;
@@ -79,14 +89,16 @@ static int take_launch_socket(int *ret_fd)
 
         if (n != 1) {
                 log_message(LOG_ERR,
-                        "expected one launch socket from socket activation, got %d; start sandboxd.socket, or "
+                        "expected one launch socket from socket activation, got %d; start sandboxd.socket, "
+                        "or "
                         "systemd-socket-activate --seqpacket -l PATH sandboxd",
                         n < 0 ? 0 : n);
                 return -EINVAL;
         }
         if (sd_is_socket(SD_LISTEN_FDS_START, AF_UNIX, SOCK_SEQPACKET, 1) <= 0) {
-                log_message(LOG_ERR, "the socket handed over is not a listening Unix socket of type SOCK_SEQPACKET "
-                                     "(ListenSequentialPacket=)");
+                log_message(LOG_ERR,
+                        "the socket handed over is not a listening Unix socket of type SOCK_SEQPACKET "
+                        "(ListenSequentialPacket=)");
                 return -EINVAL;
         }
         if (fcntl(SD_LISTEN_FDS_START, F_SETFL, O_NONBLOCK) < 0)
@@ -112,8 +124,8 @@ static int on_drain(sd_event_source *source, uint64_t usec, void *userdata)
         if (TAILQ_EMPTY(&broker->requests))
                 return sd_event_exit(broker->event, 0);
         if (++waited == DRAIN_SECONDS * (1000000 / DRAIN_POLL_USEC)) {
-                log_message(LOG_WARNING, "%u requests are ended after %d seconds of waiting for them", broker->n_requests,
-                        DRAIN_SECONDS);
+                log_message(LOG_WARNING, "%u requests are ended after %d seconds of waiting for them",
+                        broker->n_requests, DRAIN_SECONDS);
                 request_end_all(broker);
         }
         sd_event_source_set_time_relative(source, DRAIN_POLL_USEC);
@@ -255,7 +267,8 @@ static int set_up(struct broker *broker)
                 return r;
         r = accounts_find(&broker->accounts, &missing);
         if (r < 0) {
-                log_message(LOG_ERR, "there is no account %s: run systemd-sysusers, see units/sandboxd.sysusers", missing);
+                log_message(LOG_ERR,
+                        "there is no account %s: run systemd-sysusers, see units/sandboxd.sysusers", missing);
                 return r;
         }
         accounts_ids(&broker->accounts, broker->account_ids);

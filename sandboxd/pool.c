@@ -15,8 +15,8 @@
 enum { BACKOFF_USEC = 1000000 }; /* after a zygote that failed to start */
 
 /*
- * Its pidfd is waited for in the background: a zygote whose control socket is closed ends by itself, but perhaps not
- * this instant.
+ * Its pidfd is waited for in the background: a zygote whose control socket is closed ends by itself, but
+ * perhaps not this instant.
  */
 static int on_zygote_exit(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
@@ -40,7 +40,8 @@ static void reap_later(struct broker *broker, int pidfd)
         close_fd(pidfd);
 }
 
-/* Takes the zygote out of its service and tells who waits for it; each of those holds the generation until then. */
+/* Takes the zygote out of its service and tells who waits for it; each of those holds the generation until
+ * then. */
 static void zygote_free(struct zygote *zygote, const struct zygote_answer *why)
 {
         struct service *service = zygote->service;
@@ -65,9 +66,9 @@ static void zygote_failed(struct zygote *zygote, const struct zygote_answer *ans
 
         service->failure = *answer;
         service->not_before = broker_now(service->generation->broker) + BACKOFF_USEC;
-        log_request(LOG_ERR, NULL, service->name, "zygote failed: step %s: %s%s%s%s%s", step_name(answer->step),
-                strerror(answer->error), answer->detail[0] ? ": " : "", answer->detail, hint ? "; " : "",
-                hint ? hint : "");
+        log_request(LOG_ERR, NULL, service->name, "zygote failed: step %s: %s%s%s%s%s",
+                step_name(answer->step), strerror(answer->error), answer->detail[0] ? ": " : "",
+                answer->detail, hint ? "; " : "", hint ? hint : "");
         generation_hold(service->generation);
         zygote_free(zygote, answer);
         generation_release(service->generation);
@@ -167,8 +168,8 @@ static int zygote_new(struct service *service, uid_t uid, gid_t gid, struct zygo
         TAILQ_INIT(&zygote->waiting);
         TAILQ_INSERT_TAIL(&service->zygotes, zygote, link);
         service->n_zygotes++;
-        r = sd_event_add_io(broker->event, &zygote->control_source, zygote->process.control, EPOLLIN, on_zygote_answer,
-                zygote);
+        r = sd_event_add_io(broker->event, &zygote->control_source, zygote->process.control, EPOLLIN,
+                on_zygote_answer, zygote);
         if (r < 0) {
                 zygote_free(zygote, &(struct zygote_answer){0});
                 return r;
@@ -181,7 +182,7 @@ static struct zygote *find(struct service *service, uid_t uid, gid_t gid)
 {
         struct zygote *zygote;
 
-        TAILQ_FOREACH(zygote, &service->zygotes, link)
+        TAILQ_FOREACH (zygote, &service->zygotes, link)
                 if (zygote->uid == uid && zygote->gid == gid)
                         return zygote;
         return NULL;
@@ -194,8 +195,9 @@ static bool make_room(struct service *service)
 
         if (service->n_zygotes < POOL_ZYGOTES_MAX)
                 return true;
-        TAILQ_FOREACH(zygote, &service->zygotes, link)
-                if (TAILQ_EMPTY(&zygote->waiting) && zygote->ready && (!oldest || zygote->last_used < oldest->last_used))
+        TAILQ_FOREACH (zygote, &service->zygotes, link)
+                if (TAILQ_EMPTY(&zygote->waiting) && zygote->ready &&
+                        (!oldest || zygote->last_used < oldest->last_used))
                         oldest = zygote;
         if (!oldest)
                 return false;
@@ -238,7 +240,8 @@ int pool_spawn(struct request *request, struct spawn_request *spawn, const int *
 
 void pool_close(struct service *service)
 {
-        const struct zygote_answer ended = {.step = STEP_CLONE, .error = ESHUTDOWN, .detail = "the service is closing"};
+        const struct zygote_answer ended = {
+                .step = STEP_CLONE, .error = ESHUTDOWN, .detail = "the service is closing"};
 
         while (!TAILQ_EMPTY(&service->zygotes))
                 zygote_free(TAILQ_FIRST(&service->zygotes), &ended);

@@ -13,8 +13,8 @@
 #include "common/cleanup.h"
 
 /*
- * The new root is attached here for the moment between its making and pivot_root(2). Every source has been opened
- * by then, so that what it covers is no matter, and nobody outside the namespace sees it.
+ * The new root is attached here for the moment between its making and pivot_root(2). Every source has been
+ * opened by then, so that what it covers is no matter, and nobody outside the namespace sees it.
  */
 #define STAGING "/tmp"
 
@@ -62,7 +62,8 @@ static int open_tmpfs(const char *mode, unsigned attributes)
 /* Opens `path` as the service will see it: no symlink and no ".." leads out of `root`. */
 static int open_in_root(int root, const char *path, uint64_t flags)
 {
-        struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+        struct open_how how = {
+                .flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
         int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 
         return fd < 0 ? -errno : fd;
@@ -131,7 +132,8 @@ static int attach(int source, int root, const char *target)
         return 0;
 }
 
-/* A bind of /lib where the host has a symlink /lib → usr/lib: the same symlink, as on every merged-/usr system. */
+/* A bind of /lib where the host has a symlink /lib → usr/lib: the same symlink, as on every merged-/usr
+ * system. */
 static int copy_symlink(int root, const char *path)
 {
         char target[PATH_MAX];
@@ -152,14 +154,14 @@ static bool is_same_symlink(const struct index *index, const struct index_bind *
 
         /* Only at the top level, where the folder to make it in is the root itself. */
         return strcmp(source, index_text(index, bind->target)) == 0 && strchr(source + 1, '/') == NULL &&
-                lstat(source, &st) == 0 && S_ISLNK(st.st_mode);
+               lstat(source, &st) == 0 && S_ISLNK(st.st_mode);
 }
 
 enum { BINDS_MAX = 128 };
 
 /* Opens every source before the staging mount covers any; -1 stands for nothing to mount. */
-static int open_binds(const struct index *index, const struct index_service *service, int *sources,
-        struct failure *failure)
+static int open_binds(
+        const struct index *index, const struct index_service *service, int *sources, struct failure *failure)
 {
         const struct index_bind *binds = index_array(index, service->binds);
 
@@ -172,8 +174,8 @@ static int open_binds(const struct index *index, const struct index_service *ser
                 sources[i] = -1;
                 if (!service->root_directory && is_same_symlink(index, &binds[i]))
                         continue;
-                sources[i] = open_source(path,
-                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (writable ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_RDONLY));
+                sources[i] = open_source(path, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                                                       (writable ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_RDONLY));
                 if (sources[i] == -ENOENT && binds[i].flags & INDEX_BIND_OPTIONAL)
                         continue;
                 if (sources[i] < 0)
@@ -182,8 +184,8 @@ static int open_binds(const struct index *index, const struct index_service *ser
         return 0;
 }
 
-static int attach_binds(const struct index *index, const struct index_service *service, int root, int *sources,
-        struct failure *failure)
+static int attach_binds(const struct index *index, const struct index_service *service, int root,
+        int *sources, struct failure *failure)
 {
         const struct index_bind *binds = index_array(index, service->binds);
 
@@ -196,7 +198,8 @@ static int attach_binds(const struct index *index, const struct index_service *s
                 else if (!service->root_directory && is_same_symlink(index, &binds[i]))
                         r = copy_symlink(root, target);
                 if (r == -EROFS || r == -ENOENT)
-                        return failure_set(failure, STEP_BIND, -r, "mount point %s does not exist in the root", target);
+                        return failure_set(
+                                failure, STEP_BIND, -r, "mount point %s does not exist in the root", target);
                 if (r < 0)
                         return failure_set(failure, STEP_BIND, -r, "%s", target);
                 sources[i] = close_fd(sources[i]);
@@ -270,10 +273,13 @@ static int make_temporary(int root, struct failure *failure)
 {
         _cleanup_close_ int fd = open_mount_point(root, "/tmp", S_IFDIR);
 
-        return fd < 0 ? failure_set(failure, STEP_TEMPORARY, -fd, "mount point /tmp does not exist in the root") : 0;
+        return fd < 0 ? failure_set(
+                                failure, STEP_TEMPORARY, -fd, "mount point /tmp does not exist in the root")
+                      : 0;
 }
 
-/* pivot_root(2), NOTES: with new_root and put_old the same folder, the old root ends up on top of the new one. */
+/* pivot_root(2), NOTES: with new_root and put_old the same folder, the old root ends up on top of the new
+ * one. */
 static int pivot(int root, struct failure *failure)
 {
         struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};

@@ -6,8 +6,8 @@
 /* The launch socket: SOCK_SEQPACKET, one connection a launch. */
 
 /*
- * Begins to accept on broker->listen_fd once there is a configuration. When descriptors run out, accepting pauses
- * for a moment; the kernel's backlog holds the rest, and the bridge answers 503 when that is full.
+ * Begins to accept on broker->listen_fd once there is a configuration. When descriptors run out, accepting
+ * pauses for a moment; the kernel's backlog holds the rest, and the bridge answers 503 when that is full.
  */
 int server_start(struct broker *broker);
 

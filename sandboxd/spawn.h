@@ -9,8 +9,8 @@
 
 /*
  * The spawn protocol, between the broker (or sandboxctl) and a zygote that it started, over a SOCK_SEQPACKET
- * pair. The zygote first says that it is ready, or which step of its set-up failed. Then each spawn request is
- * answered, in order, by one reply.
+ * pair. The zygote first says that it is ready, or which step of its set-up failed. Then each spawn request
+ * is answered, in order, by one reply.
  */
 
 /* Descriptors that a zygote finds at its start. */
@@ -24,7 +24,8 @@ enum {
 enum {
         SPAWN_CGROUP = 1 << 0,    /* a cgroup descriptor comes along: clone into it */
         SPAWN_TEMPORARY = 1 << 1, /* a detached tmpfs comes along: mount it at /tmp */
-        SPAWN_COMMAND = 1 << 2,   /* a memfd with "arg\0"… comes along: execute this, not the service's program */
+        SPAWN_COMMAND =
+                1 << 2, /* a memfd with "arg\0"… comes along: execute this, not the service's program */
 };
 
 /* Descriptors of a spawn request: these, then the optional ones in the order of their flags. */
@@ -55,8 +56,8 @@ struct spawn_request {
 
 struct spawn_reply {
         uint32_t magic;
-        uint32_t step;   /* enum step; STEP_NONE: the pidfd of the new process comes along */
-        int32_t error;   /* errno of the step that failed */
-        uint64_t number; /* of the request; 0: the answer to the zygote's start */
+        uint32_t step;    /* enum step; STEP_NONE: the pidfd of the new process comes along */
+        int32_t error;    /* errno of the step that failed */
+        uint64_t number;  /* of the request; 0: the answer to the zygote's start */
         char detail[256]; /* what the step was about, a path for example */
 };

@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 /*
- * The steps between a launch and the application, by name: a zygote's set-up, then the jail of each request. A
- * failure is reported upwards as (step, errno) and ends in the log by these names.
+ * The steps between a launch and the application, by name: a zygote's set-up, then the jail of each request.
+ * A failure is reported upwards as (step, errno) and ends in the log by these names.
  */
 enum step {
         STEP_NONE,

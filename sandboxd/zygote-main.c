@@ -83,14 +83,15 @@ static int open_proc(const struct index *index, int *ret_proc, struct failure *f
                 fsconfig(context, FSCONFIG_SET_STRING, "hidepid", "invisible", 0) < 0 ||
                 fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
                 return failure_set(failure, STEP_PROC, errno, "procfs with subset=pid,hidepid=invisible");
-        *ret_proc = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        *ret_proc =
+                fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
         return *ret_proc < 0 ? failure_set(failure, STEP_PROC, errno, "fsmount") : 0;
 }
 
 /*
- * A Landlock domain for each child, where the kernel has Landlock: it denies tracing anyone outside it, and from
- * ABI 6 on signals and abstract sockets beyond it. It must handle some file right; making devices is one that no
- * application has anyway.
+ * A Landlock domain for each child, where the kernel has Landlock: it denies tracing anyone outside it, and
+ * from ABI 6 on signals and abstract sockets beyond it. It must handle some file right; making devices is one
+ * that no application has anyway.
  */
 static int open_landlock(int *ret_landlock, struct failure *failure)
 {
@@ -102,9 +103,9 @@ static int open_landlock(int *ret_landlock, struct failure *failure)
 
         *ret_landlock = -1;
         if (abi < 0)
-                return errno == ENOSYS || errno == EOPNOTSUPP ?
-                        0 :
-                        failure_set(failure, STEP_LANDLOCK_RULESET, errno, "ask for the ABI");
+                return errno == ENOSYS || errno == EOPNOTSUPP
+                               ? 0
+                               : failure_set(failure, STEP_LANDLOCK_RULESET, errno, "ask for the ABI");
         if (abi >= LANDLOCK_ABI_SCOPES) {
                 attributes.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
                 size = sizeof(attributes);
@@ -117,7 +118,7 @@ static int open_landlock(int *ret_landlock, struct failure *failure)
 static int drop_securebits(struct failure *failure)
 {
         const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
-                SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS;
+                                   SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS;
 
         if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
                 return failure_set(failure, STEP_SECUREBITS, errno, "PR_SET_SECUREBITS");
@@ -128,8 +129,8 @@ static int drop_securebits(struct failure *failure)
 }
 
 /*
- * The zygote's own account, with just what its children need on their way: SETUID and SETGID to become somebody,
- * SYS_ADMIN for a PID namespace at clone3(2).
+ * The zygote's own account, with just what its children need on their way: SETUID and SETGID to become
+ * somebody, SYS_ADMIN for a PID namespace at clone3(2).
  */
 static int become_zygote(uid_t uid, gid_t gid, struct failure *failure)
 {
@@ -148,7 +149,8 @@ static int become_zygote(uid_t uid, gid_t gid, struct failure *failure)
         return r;
 }
 
-static int attach_filter(const struct index *index, struct index_span span, const char *name, struct failure *failure)
+static int attach_filter(
+        const struct index *index, struct index_span span, const char *name, struct failure *failure)
 {
         struct sock_fprog filter = {
                 .len = (unsigned short)span.count,
@@ -160,7 +162,8 @@ static int attach_filter(const struct index *index, struct index_span span, cons
         return 0;
 }
 
-/* Stage 1. The list of what is denied first: the list of what is allowed then cannot be attached around it. */
+/* Stage 1. The list of what is denied first: the list of what is allowed then cannot be attached around it.
+ */
 static int confine(const struct index *index, const struct index_service *service, struct failure *failure)
 {
         int r;
@@ -223,8 +226,8 @@ static int sort_descriptors(uint32_t flags, const int *fds, size_t n_fds, struct
 }
 
 /*
- * A child of the broker's, not ours (CLONE_PARENT): we cannot forge its exit status, and our death does not take
- * it along. Exit signal 0 is what clone3(2) demands with CLONE_PARENT.
+ * A child of the broker's, not ours (CLONE_PARENT): we cannot forge its exit status, and our death does not
+ * take it along. Exit signal 0 is what clone3(2) demands with CLONE_PARENT.
  */
 static pid_t clone_child(uint32_t flags, int cgroup, int *ret_pidfd)
 {
@@ -260,7 +263,8 @@ static int serve(const struct jail *jail, const struct spawn_request *spawn, con
         return r;
 }
 
-/* Until the broker closes its end. A message that is not understood ends the zygote: the broker alone can send. */
+/* Until the broker closes its end. A message that is not understood ends the zygote: the broker alone can
+ * send. */
 static int loop(const struct jail *jail)
 {
         static struct spawn_request spawn;
@@ -268,7 +272,8 @@ static int loop(const struct jail *jail)
         for (;;) {
                 int fds[SPAWN_FDS_MAX], r;
                 size_t n_fds = 0;
-                ssize_t n = descriptors_receive(jail->control, &spawn, sizeof(spawn), fds, SPAWN_FDS_MAX, &n_fds, 0);
+                ssize_t n = descriptors_receive(
+                        jail->control, &spawn, sizeof(spawn), fds, SPAWN_FDS_MAX, &n_fds, 0);
 
                 if (n <= 0)
                         return (int)n;

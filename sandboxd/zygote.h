@@ -6,8 +6,8 @@
 #include "sandboxd/spawn.h"
 
 /*
- * The starter's side of a zygote: to start one, to ask it for a process, to take its answers. Used by the broker,
- * which drives it from its event loop, and by `sandboxctl run`, which waits. Does not log.
+ * The starter's side of a zygote: to start one, to ask it for a process, to take its answers. Used by the
+ * broker, which drives it from its event loop, and by `sandboxctl run`, which waits. Does not log.
  */
 
 struct zygote_process {
@@ -45,21 +45,23 @@ int zygote_start(const struct zygote_start *start, struct zygote_process *ret_zy
 void zygote_stop(struct zygote_process *zygote);
 
 /* Fills a spawn request with the identity that `rule` gives, and zeroes the rest. */
-void zygote_fill_request(const struct index *index, const struct index_service *service, const struct index_rule *rule,
-        struct spawn_request *ret_request);
+void zygote_fill_request(const struct index *index, const struct index_service *service,
+        const struct index_rule *rule, struct spawn_request *ret_request);
 
 /* A tmpfs of `size` bytes for SPAWN_TEMPORARY, not attached anywhere yet; or a negative errno. */
 int zygote_open_temporary(uint64_t size);
 
 /*
- * Sends a spawn request; magic is filled in. `fds` are SPAWN_FDS descriptors and the optional ones by the flags.
- * They stay the caller's. Returns 0, -EAGAIN when the zygote is too far behind, or -EPIPE when it is gone.
+ * Sends a spawn request; magic is filled in. `fds` are SPAWN_FDS descriptors and the optional ones by the
+ * flags. They stay the caller's. Returns 0, -EAGAIN when the zygote is too far behind, or -EPIPE when it is
+ * gone.
  */
-int zygote_send(const struct zygote_process *zygote, struct spawn_request *request, const int *fds, size_t n_fds);
+int zygote_send(
+        const struct zygote_process *zygote, struct spawn_request *request, const int *fds, size_t n_fds);
 
 /*
- * Takes one answer; with `flags` MSG_DONTWAIT, -EAGAIN when there is none. A pidfd is checked to be that of a child
- * of the caller's: a zygote that was taken over cannot make us kill somebody else. Returns 0; -ECONNRESET when
- * the zygote is gone; -EBADMSG for an answer that makes no sense.
+ * Takes one answer; with `flags` MSG_DONTWAIT, -EAGAIN when there is none. A pidfd is checked to be that of a
+ * child of the caller's: a zygote that was taken over cannot make us kill somebody else. Returns 0;
+ * -ECONNRESET when the zygote is gone; -EBADMSG for an answer that makes no sense.
  */
 int zygote_receive(const struct zygote_process *zygote, int flags, struct zygote_answer *ret_answer);

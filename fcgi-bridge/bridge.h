@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+#include <sys/un.h>
+#include <systemd/sd-event.h>
+
+#include "fcgi-bridge/options.h"
+
+/*
+ * What one process of the bridge has once; every connection points to it.
+ *
+ * The way of a request through the files: accept (a connection comes in) → connection (its bytes) → record
+ * (cut into records) → dispatch (what each record means) → params and selectors (who asks for what) → request
+ * (its states) → launch (the broker starts it) → relay (bytes both ways) → response (the header of the
+ * answer).
+ */
+
+struct connection;
+LIST_HEAD(connection_list, connection);
+
+/* A listening socket, and its event source while connections are accepted. */
+struct door {
+        int fd;
+        sd_event_source *source;
+};
+
+struct bridge {
+        struct options options;
+        struct sockaddr_un launch_address;
+        sd_event *event;
+
+        struct door *doors;
+        size_t n_doors;
+        sd_event_source *accept_retry; /* a pause after accept(2) failed */
+        bool full;                     /* at --max-connections, and said so in the log */
+
+        struct connection_list connections;
+        unsigned n_connections;
+        unsigned n_requests;
+        bool stopping; /* SIGTERM came: no new connection, no new request */
+};

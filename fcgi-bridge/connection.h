@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "fcgi-bridge/bridge.h"
+#include "fcgi-bridge/buffer.h"
+#include "fcgi-bridge/record.h"
+#include "fcgi-bridge/relay.h"
+#include "fcgi-bridge/response.h"
+
+/*
+ * A connection from the web server: its bytes in and out, its time limits, and the one request on it.
+ *
+ * One request at a time on a connection (the bridge says so in FCGI_MPXS_CONNS): the records of several would
+ * have to be read as they come, so an application that does not read its body would either stop the others
+ * (head-of-line blocking) or have its body queued without limit. With one, back-pressure is simply not
+ * reading the connection. No web server known to us multiplexes.
+ *
+ * Every event handler of a connection and of its request changes their state and then calls
+ * connection_settle() as the very last thing; nothing else closes a connection, so nothing is freed under the
+ * feet of a caller.
+ */
+
+enum {
+        /* More than this waiting for the web server: nothing that adds to it is read. */
+        CONNECTION_OUT_BOUND = 64 * 1024,
+        /* What one step below the bound can add: a response header, one read of each pipe, their record
+           headers. */
+        CONNECTION_OUT_SIZE = CONNECTION_OUT_BOUND + RESPONSE_HEADER_MAX + 2 * RELAY_CHUNK + 1024,
+};
+
+struct request;
+
+struct connection {
+        struct bridge *bridge;
+        LIST_ENTRY(connection) link;
+        int fd;
+        sd_event_source *io;
+        sd_event_source
+                *timer; /* the deadline of what the connection is doing: idle, a request's, lingering */
+        sd_event_source *send_timer; /* runs while bytes wait and the web server takes none */
+
+        struct buffer in, out;
+        size_t content_done; /* of the first record in `in`: content that was passed on already */
+        bool stalled;        /* the first record in `in` is whole but has to wait */
+
+        struct request *request; /* or NULL between requests */
+        bool keep;               /* FCGI_KEEP_CONN of the latest request */
+        bool stdin_open;         /* the web server has not ended the body of the latest request */
+        bool closing;            /* no further request: close when `out` is empty */
+        bool lingering; /* our direction is shut; the rest of what the web server sends is discarded */
+        bool dead;      /* close now */
+};
+
+/* Takes over the accepted socket `fd`, also on failure. Returns 0 or a negative errno. */
+int connection_new(struct bridge *bridge, int fd);
+
+/* Closes the connection and ends its request without an answer. Not from within its handlers: see
+ * connection_settle(). */
+void connection_free(struct connection *connection);
+
+/*
+ * Brings a connection in line with its state: handles the records that wait, moves the request on, sends what
+ * can be sent, and decides which events come next. Closes and frees it if that is due: the caller must not
+ * touch it afterwards.
+ */
+void connection_settle(struct connection *connection);
+
+/* Starts the deadline of the connection's present doing anew, `usec` from now. */
+void connection_set_deadline(struct connection *connection, uint64_t usec);
+
+/* True while so little is waiting for the web server that more may be produced. */
+bool connection_has_room(const struct connection *connection);
+
+/*
+ * Queues bytes for the web server: a whole record, or stream content that is put into as many records as it
+ * needs (an empty one would end the stream: see connection_end_stream()). The caller has checked
+ * connection_has_room() before the step.
+ */
+void connection_send(struct connection *connection, const unsigned char *record, size_t size);
+void connection_send_stream(
+        struct connection *connection, uint8_t type, uint16_t id, const char *data, size_t length);
+void connection_end_stream(struct connection *connection, uint8_t type, uint16_t id);
