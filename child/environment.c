@@ -107,8 +107,8 @@ static int set_own(struct environment *environment, const char *name, const char
         return replace(environment, variable);
 }
 
-static int copy_request(struct environment *environment, const struct index *index,
-        const struct index_service *service, char *block, size_t size)
+static int copy_request(struct environment *environment, const struct index *index, const struct index_service *service,
+        char *block, size_t size)
 {
         if (size > 0 && block[size - 1] != '\0')
                 return -EBADMSG;
@@ -144,8 +144,8 @@ static int set_facts(struct environment *environment, const struct environment_f
         return r;
 }
 
-int environment_build(struct environment *environment, const struct index *index,
-        const struct index_service *service, char *block, size_t size, const struct environment_facts *facts)
+int environment_build(struct environment *environment, const struct index *index, const struct index_service *service,
+        char *block, size_t size, const struct environment_facts *facts)
 {
         int r;
 

@@ -38,5 +38,5 @@ struct environment_facts {
  * the index likewise. Returns 0; -E2BIG for too many variables; -EBADMSG for a block that does not end with
  * NUL or holds an entry without a name.
  */
-int environment_build(struct environment *environment, const struct index *index,
-        const struct index_service *service, char *block, size_t size, const struct environment_facts *facts);
+int environment_build(struct environment *environment, const struct index *index, const struct index_service *service,
+        char *block, size_t size, const struct environment_facts *facts);

@@ -33,8 +33,7 @@ static const char *beneath(const char *directory, const char *script)
 
 static int open_beneath(int directory, const char *path, uint64_t flags)
 {
-        struct open_how how = {
-                .flags = O_CLOEXEC | flags, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+        struct open_how how = {.flags = O_CLOEXEC | flags, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
         int fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof(how));
 
         return fd < 0 ? -errno : fd;

@@ -67,8 +67,7 @@ static void write_journal(int priority, const char *request_id, const char *serv
         if (used == 0)
                 sd_journal_send("MESSAGE=%s", line, "PRIORITY=%i", priority, NULL);
         else
-                sd_journal_send(
-                        "MESSAGE=%s", line, "PRIORITY=%i", priority, "%s", fields[0], "%s", fields[1], NULL);
+                sd_journal_send("MESSAGE=%s", line, "PRIORITY=%i", priority, "%s", fields[0], "%s", fields[1], NULL);
 }
 
 static void write_stderr(const char *request_id, const char *service, const char *line)
@@ -84,8 +83,7 @@ static void write_stderr(const char *request_id, const char *service, const char
                 return; /* nowhere is left to report to */
 }
 
-static void log_line(
-        int priority, const char *request_id, const char *service, const char *format, va_list arguments)
+static void log_line(int priority, const char *request_id, const char *service, const char *format, va_list arguments)
 {
         char line[LOG_LINE_MAX];
 

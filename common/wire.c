@@ -91,8 +91,7 @@ int wire_check_request(const struct wire_request *request, size_t length, size_t
         if (!is_clean(request->request_id, sizeof(request->request_id)) ||
                 !is_clean(request->user, sizeof(request->user)) ||
                 !is_clean(request->address, sizeof(request->address)) ||
-                !is_clean(request->host, sizeof(request->host)) ||
-                !is_clean(request->script, sizeof(request->script)))
+                !is_clean(request->host, sizeof(request->host)) || !is_clean(request->script, sizeof(request->script)))
                 return -EBADMSG;
         return is_request_id(request->request_id) ? 0 : -EBADMSG;
 }

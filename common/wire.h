@@ -35,7 +35,7 @@ enum wire_fd {
         WIRE_FD_STDIN,       /* read end of a pipe */
         WIRE_FD_STDOUT,      /* write end of a pipe */
         WIRE_FD_STDERR,      /* write end of a pipe */
-        WIRE_FD_FRONT, /* the connection accepted from the web server; the broker inspects it and drops it */
+        WIRE_FD_FRONT,       /* the connection accepted from the web server; the broker inspects it and drops it */
         WIRE_FDS,
 };
 

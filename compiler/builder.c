@@ -92,7 +92,6 @@ struct index builder_finish(struct builder *builder, struct index_header header)
         builder_string(builder, ""); /* the NUL at the end */
         header.size = (uint32_t)builder->size;
         memcpy(builder->data, &header, sizeof(header));
-        return (struct index){.header = (const struct index_header *)(const void *)builder->data,
-                .size = builder->size,
-                .fd = -1};
+        return (struct index){
+                .header = (const struct index_header *)(const void *)builder->data, .size = builder->size, .fd = -1};
 }

@@ -52,8 +52,8 @@ static size_t distance(const char *a, const char *b)
                 row[0] = i;
                 for (size_t j = 1; j <= length; j++) {
                         size_t above = row[j];
-                        size_t substitute = diagonal + (tolower((unsigned char)a[i - 1]) !=
-                                                               tolower((unsigned char)b[j - 1]));
+                        size_t substitute =
+                                diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
 
                         row[j] = smallest(above + 1, row[j - 1] + 1, substitute);
                         diagonal = above;

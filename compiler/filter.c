@@ -260,8 +260,7 @@ static void filter_word(struct filter *filter, const char *word, bool present, s
         if (word[0] == '@')
                 diagnose(position, nearest_group(word), "unknown system-call group '%s'", word);
         else if (strchr(word, ':'))
-                diagnose(position, "what is refused answers EPERM", "'%s': an error number is not supported",
-                        word);
+                diagnose(position, "what is refused answers EPERM", "'%s': an error number is not supported", word);
         else if (number == __NR_SCMP_ERROR)
                 diagnose(position, "see `systemd-analyze syscall-filter` for names and groups",
                         "unknown system call '%s'", word);
@@ -284,8 +283,7 @@ void filter_line(struct filter *filter, const char *value, struct position posit
         if (!filter->chosen && inverted)
                 filter_default(filter);
         else if (!filter->chosen)
-                put_group_name(
-                        filter->allowed, "@default", true); /* always permitted, says systemd.exec(5) */
+                put_group_name(filter->allowed, "@default", true); /* always permitted, says systemd.exec(5) */
         filter->chosen = true;
         while (sscanf(value, " %63s", word) == 1) {
                 bool removes = inverted || word[0] == '~';
@@ -318,8 +316,7 @@ void filter_families_line(struct filter *filter, const char *value, struct posit
                 return;
         }
         if (value[0] == '~') {
-                diagnose(position, "list the families to allow",
-                        "RestrictAddressFamilies= cannot begin with ~ here");
+                diagnose(position, "list the families to allow", "RestrictAddressFamilies= cannot begin with ~ here");
                 return;
         }
         while (sscanf(value, " %63s", word) == 1) {
@@ -371,8 +368,7 @@ static struct index_span export(scmp_filter_ctx context, struct builder *builder
         size = lseek(fd, 0, SEEK_END);
         bytes = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
         must(bytes == MAP_FAILED ? -errno : 0, "map");
-        span = builder_array(
-                builder, bytes, (size_t)size / sizeof(struct sock_filter), sizeof(struct sock_filter));
+        span = builder_array(builder, bytes, (size_t)size / sizeof(struct sock_filter), sizeof(struct sock_filter));
         munmap(bytes, (size_t)size);
         return span;
 }
@@ -412,11 +408,9 @@ static void restrict_ids(scmp_filter_ctx context, const char *name, unsigned arg
         int number = seccomp_syscall_resolve_name(name);
 
         for (unsigned i = 0; i < arguments; i++) {
+                must(seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), number, 1, SCMP_CMP(i, SCMP_CMP_LT, min)), name);
                 must(seccomp_rule_add(
-                             context, SCMP_ACT_ERRNO(EPERM), number, 1, SCMP_CMP(i, SCMP_CMP_LT, min)),
-                        name);
-                must(seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), number, 1,
-                             SCMP_CMP(i, SCMP_CMP_GT, UINT32_MAX - 1)),
+                             context, SCMP_ACT_ERRNO(EPERM), number, 1, SCMP_CMP(i, SCMP_CMP_GT, UINT32_MAX - 1)),
                         name);
         }
 }
@@ -424,8 +418,8 @@ static void restrict_ids(scmp_filter_ctx context, const char *name, unsigned arg
 /* clone3(2) passes its flags in memory, where no filter sees them: stage 2 takes that call away whole. */
 static void restrict_clone(scmp_filter_ctx context)
 {
-        static const unsigned long flags[] = {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
-                CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, 0x80 /* CLONE_NEWTIME */};
+        static const unsigned long flags[] = {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER,
+                CLONE_NEWPID, CLONE_NEWNET, 0x80 /* CLONE_NEWTIME */};
         int number = seccomp_syscall_resolve_name("clone");
 
         /* The low byte is the exit signal, so 0x80 can only be meant by clone3; refusing it costs nothing. */
@@ -442,8 +436,7 @@ static void restrict_families(scmp_filter_ctx context, uint64_t allowed)
 
         for (unsigned family = 0; family < FILTER_FAMILIES; family++)
                 if (!(allowed & (UINT64_C(1) << family)))
-                        must(seccomp_rule_add(context, action, number, 1, SCMP_A0(SCMP_CMP_EQ, family)),
-                                "socket");
+                        must(seccomp_rule_add(context, action, number, 1, SCMP_A0(SCMP_CMP_EQ, family)), "socket");
         must(seccomp_rule_add(context, action, number, 1, SCMP_A0(SCMP_CMP_GE, FILTER_FAMILIES)), "socket");
 }
 
@@ -460,8 +453,8 @@ static void restrict_ioctl(scmp_filter_ctx context)
                         "ioctl");
 }
 
-static struct index_span build_deny(uint64_t allowed_families, uint32_t min_uid, uint32_t min_gid,
-        bool temporary, struct builder *builder)
+static struct index_span build_deny(
+        uint64_t allowed_families, uint32_t min_uid, uint32_t min_gid, bool temporary, struct builder *builder)
 {
         scmp_filter_ctx context = new_filter(SCMP_ACT_ALLOW);
 

@@ -49,8 +49,7 @@ static int handle(void *user, const char *section, const char *key, const char *
 void ini_file_read(const char *path, ini_file_assign assign, void *context)
 {
         _cleanup_fclose_ FILE *stream = source_open(path);
-        struct reading reading = {
-                .stream = stream, .position = {.file = path}, .assign = assign, .context = context};
+        struct reading reading = {.stream = stream, .position = {.file = path}, .assign = assign, .context = context};
         int line;
 
         if (!stream)

@@ -114,10 +114,9 @@ static void check_identities(const struct index *index, const struct options *op
 {
         for (size_t i = 0; i < index->header->rules.count; i++) {
                 const struct index_rule *rule = &index_rules(index)[i];
-                const char *reason =
-                        rule->action == INDEX_BECOME
-                                ? identity_refusal(index, rule, options->reserved, options->n_reserved)
-                                : NULL;
+                const char *reason = rule->action == INDEX_BECOME
+                                             ? identity_refusal(index, rule, options->reserved, options->n_reserved)
+                                             : NULL;
 
                 if (reason)
                         diagnose((struct position){index_text(index, rule->source), rule->line},
@@ -138,8 +137,7 @@ static int write_index(const struct index *index, int fd)
                         return -errno;
                 done += (size_t)n;
         }
-        return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0 ? -errno
-                                                                                                    : 0;
+        return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0 ? -errno : 0;
 }
 
 static int parse_reserved(struct options *options, char *list)
@@ -187,8 +185,7 @@ int main(int argc, char **argv)
         int r;
 
         if (parse_options(argc, argv, &compile, &options) < 0) {
-                fprintf(stderr,
-                        "usage: %s --config=DIR --output-fd=N [--controllers=LIST] [--reserved=ID,…]\n",
+                fprintf(stderr, "usage: %s --config=DIR --output-fd=N [--controllers=LIST] [--reserved=ID,…]\n",
                         argv[0]);
                 return EXIT_FAILURE;
         }

@@ -101,8 +101,7 @@ static void read_host(struct row *row)
                 return;
         for (char *c = word; *c; c++) {
                 if (!isalnum((unsigned char)*c) && !strchr("-._*:[]", *c)) {
-                        diagnose(row->position, "write www.example.org or *.example.org",
-                                "'%s' is not a host", word);
+                        diagnose(row->position, "write www.example.org or *.example.org", "'%s' is not a host", word);
                         return;
                 }
                 *c = (char)tolower((unsigned char)*c);
@@ -111,8 +110,7 @@ static void read_host(struct row *row)
         if (row->rule.host_match == INDEX_SUFFIX)
                 word++;
         if (strchr(word, '*') || !*word)
-                diagnose(row->position, "a '*' stands only at the beginning, before a dot",
-                        "'%s' is not a host", word);
+                diagnose(row->position, "a '*' stands only at the beginning, before a dot", "'%s' is not a host", word);
         row->rule.host = keep(row, word);
 }
 
@@ -156,8 +154,8 @@ static void read_account(struct row *row)
         const struct passwd *entry = getpwnam(row->words[IDENTITY]);
 
         if (!entry) {
-                diagnose(row->position, "write an account's name, UID:GID or deny",
-                        "there is no account '%s'", row->words[IDENTITY]);
+                diagnose(row->position, "write an account's name, UID:GID or deny", "there is no account '%s'",
+                        row->words[IDENTITY]);
                 return;
         }
         row->rule.uid = entry->pw_uid;
@@ -182,8 +180,8 @@ static void read_identity(struct row *row)
         }
         *colon = '\0';
         if (value_number(word, UINT32_MAX, &uid) < 0 || value_number(colon + 1, UINT32_MAX, &gid) < 0) {
-                diagnose(row->position, "write an account's name, UID:GID or deny",
-                        "'%s:%s' is not an identity", word, colon + 1);
+                diagnose(row->position, "write an account's name, UID:GID or deny", "'%s:%s' is not an identity", word,
+                        colon + 1);
                 return;
         }
         row->rule.uid = (uint32_t)uid;
@@ -213,15 +211,14 @@ static bool split(struct row *row, const char *line)
         }
         cursor += strspn(cursor, " \t");
         if (r < 0) {
-                diagnose(row->position, NULL,
-                        "unfinished quote, unknown escape, or a word longer than %d bytes", WORD_MAX - 1);
+                diagnose(row->position, NULL, "unfinished quote, unknown escape, or a word longer than %d bytes",
+                        WORD_MAX - 1);
                 return false;
         }
         if (row->n_words == 0)
                 return false;
         if (row->n_words < CONTEXT || (*cursor && *cursor != '#')) {
-                diagnose(row->position, "SERVICE USER ADDRESS HOST IDENTITY [CONTEXT]",
-                        "a rule has five or six words");
+                diagnose(row->position, "SERVICE USER ADDRESS HOST IDENTITY [CONTEXT]", "a rule has five or six words");
                 return false;
         }
         return true;

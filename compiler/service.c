@@ -50,8 +50,7 @@ static void *target(struct draft *draft)
         return (char *)draft + draft->key->target;
 }
 
-__attribute__((format(printf, 3, 4))) static void wrong(
-        struct draft *draft, const char *hint, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void wrong(struct draft *draft, const char *hint, const char *format, ...)
 {
         char message[512];
         va_list arguments;
@@ -63,8 +62,8 @@ __attribute__((format(printf, 3, 4))) static void wrong(
 }
 
 /* Calls `use` for every word of a list; an empty value resets the list. */
-static void each_word(struct draft *draft, const char *value, struct list *list,
-        void (*use)(struct draft *draft, char *word))
+static void each_word(
+        struct draft *draft, const char *value, struct list *list, void (*use)(struct draft *draft, char *word))
 {
         const char *cursor = value;
         char word[WORD_MAX];
@@ -118,8 +117,7 @@ static void read_count(struct draft *draft, const char *value)
         uint64_t number;
 
         if (value_number(value, draft->key->detail, &number) < 0 || number == 0)
-                wrong(draft, NULL, "'%s' is not a number from 1 to %ju", value,
-                        (uintmax_t)draft->key->detail);
+                wrong(draft, NULL, "'%s' is not a number from 1 to %ju", value, (uintmax_t)draft->key->detail);
         else
                 *(uint32_t *)target(draft) = (uint32_t)number;
 }
@@ -231,8 +229,8 @@ static void use_door(struct draft *draft, char *word)
         char name[DOOR_NAME_MAX];
 
         if (front_door_parse(word, name, sizeof(name)) < 0)
-                wrong(draft, "write /run/name.sock, 127.0.0.1:9000 or [::1]:9000",
-                        "'%s' is not a socket address", word);
+                wrong(draft, "write /run/name.sock, 127.0.0.1:9000 or [::1]:9000", "'%s' is not a socket address",
+                        word);
         else
                 add_string(draft, name, &draft->doors);
 }
@@ -290,8 +288,7 @@ static void read_exec(struct draft *draft, const char *value)
         snprintf(path, sizeof(path), "%s",
                 builder_text(&draft->compile->builder, ((index_string *)draft->argv.items)[0]));
         if (value_path(path) < 0)
-                wrong(draft,
-                        "give the program's absolute path inside the root, without prefixes such as - or +",
+                wrong(draft, "give the program's absolute path inside the root, without prefixes such as - or +",
                         "'%s' is not an absolute path", path);
 }
 
@@ -299,8 +296,7 @@ static void use_bind(struct draft *draft, char *word)
 {
         bool optional = word[0] == '-';
         char *source = word + optional, *destination = strchr(source, ':');
-        struct index_bind bind = {
-                .flags = (uint32_t)draft->key->detail | (optional ? INDEX_BIND_OPTIONAL : 0)};
+        struct index_bind bind = {.flags = (uint32_t)draft->key->detail | (optional ? INDEX_BIND_OPTIONAL : 0)};
 
         if (destination)
                 *destination++ = '\0';
@@ -396,8 +392,7 @@ static void read_context(struct draft *draft, const char *value)
 static void read_capabilities(struct draft *draft, const char *value)
 {
         if (*value)
-                wrong(draft, "leave it empty: an application has no capability, and none can be given",
-                        "'%s'", value);
+                wrong(draft, "leave it empty: an application has no capability, and none can be given", "'%s'", value);
 }
 
 static void refuse_identity(struct draft *draft, const char *value)
@@ -460,8 +455,7 @@ static void unknown_key(const struct draft *draft, const char *name)
         diagnose(draft->position, nearest ? hint : "see sandboxd.service-file(5)", "unknown key '%s'", name);
 }
 
-static void assign(
-        void *context, const char *section, const char *name, const char *value, struct position position)
+static void assign(void *context, const char *section, const char *name, const char *value, struct position position)
 {
         struct draft *draft = context;
 
@@ -534,11 +528,9 @@ static void check_whole(struct draft *draft, const char *path, const char *name)
         if (!draft->has_section)
                 diagnose(whole, NULL, "has no [Service] section with keys");
         if (draft->doors.count == 0)
-                diagnose(
-                        whole, "name the bridge's listening socket that leads here", "FrontDoor= is missing");
+                diagnose(whole, "name the bridge's listening socket that leads here", "FrontDoor= is missing");
         if (has_unix_door(draft) && draft->front_end_users.count == 0)
-                diagnose(whole,
-                        "name the web server's account, such as www-data; its claims will be believed",
+                diagnose(whole, "name the web server's account, such as www-data; its claims will be believed",
                         "a Unix FrontDoor= needs FrontEndUser=");
         if (draft->argv.count == 0 && !draft->service.script_directory)
                 diagnose(whole, NULL, "neither ExecStart= nor ScriptDirectory= says what to execute");
@@ -558,10 +550,8 @@ static void check_door_is_free(struct draft *draft, const char *path)
 
                 for (size_t i = 0; i < services[s].doors.count; i++)
                         for (size_t k = 0; k < draft->doors.count; k++)
-                                if (strcmp(builder_text(builder, others[i]),
-                                            builder_text(builder, mine[k])) == 0)
-                                        diagnose((struct position){.file = path},
-                                                "a front door leads to one service",
+                                if (strcmp(builder_text(builder, others[i]), builder_text(builder, mine[k])) == 0)
+                                        diagnose((struct position){.file = path}, "a front door leads to one service",
                                                 "front door %s belongs to service %s already",
                                                 builder_text(builder, mine[k]),
                                                 builder_text(builder, services[s].name));
@@ -587,8 +577,7 @@ static void finish(struct draft *draft)
         filter_build(&draft->filter, draft->compile->header.min_uid, draft->compile->header.min_gid,
                 service->flags & INDEX_PRIVATE_TMP, builder, service);
         if (draft->binds.count > 0)
-                qsort_r(draft->binds.items, draft->binds.count, sizeof(struct index_bind), compare_binds,
-                        builder);
+                qsort_r(draft->binds.items, draft->binds.count, sizeof(struct index_bind), compare_binds, builder);
         service->doors = builder_list(builder, &draft->doors, sizeof(index_string));
         service->argv = builder_list(builder, &draft->argv, sizeof(index_string));
         service->environment = builder_list(builder, &draft->environment, sizeof(index_string));

@@ -33,8 +33,7 @@ static int open_trusted(const char *path, int flags, mode_t type)
         }
         if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH)) {
                 diagnose(position, "chown root and chmod go-w it",
-                        "owner %u, mode %04o: it could be written by another than root", st.st_uid,
-                        st.st_mode & 07777);
+                        "owner %u, mode %04o: it could be written by another than root", st.st_uid, st.st_mode & 07777);
                 return -1;
         }
         return take_fd(&fd);
@@ -59,8 +58,8 @@ static int is_wanted(const char *name, const char *suffix)
         return name[0] != '.' && length > end && strcmp(name + length - end, suffix) == 0;
 }
 
-void source_each(const char *directory, const char *suffix, void (*visit)(void *context, const char *path),
-        void *context)
+void source_each(
+        const char *directory, const char *suffix, void (*visit)(void *context, const char *path), void *context)
 {
         struct dirent **entries;
         _cleanup_close_ int fd = open_trusted(directory, O_DIRECTORY, S_IFDIR);
@@ -76,8 +75,8 @@ void source_each(const char *directory, const char *suffix, void (*visit)(void *
         for (int i = 0; i < n; i++) {
                 char path[PATH_MAX];
 
-                if (is_wanted(entries[i]->d_name, suffix) && snprintf(path, sizeof(path), "%s/%s", directory,
-                                                                     entries[i]->d_name) < (int)sizeof(path))
+                if (is_wanted(entries[i]->d_name, suffix) &&
+                        snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name) < (int)sizeof(path))
                         visit(context, path);
                 free(entries[i]);
         }

@@ -15,5 +15,5 @@ FILE *source_open(const char *path);
  * Calls `visit` with the path of each file in `directory` whose name ends with `suffix`, in the order of
  * their names. Complains about a folder that another than root could write, or that does not exist.
  */
-void source_each(const char *directory, const char *suffix, void (*visit)(void *context, const char *path),
-        void *context);
+void source_each(
+        const char *directory, const char *suffix, void (*visit)(void *context, const char *path), void *context);

@@ -14,7 +14,7 @@
 #include "fcgi-bridge/connection.h"
 
 enum {
-        ACCEPT_BATCH = 16, /* connections taken in one event, so that running requests get their turn */
+        ACCEPT_BATCH = 16,              /* connections taken in one event, so that running requests get their turn */
         ACCEPT_RETRY_USEC = 200 * 1000, /* pause when descriptors or memory have run out */
 };
 
@@ -159,8 +159,8 @@ int accept_start(struct bridge *bridge)
 {
         int r;
 
-        r = sd_event_add_time_relative(bridge->event, &bridge->accept_retry, CLOCK_MONOTONIC,
-                ACCEPT_RETRY_USEC, 0, on_retry, bridge);
+        r = sd_event_add_time_relative(
+                bridge->event, &bridge->accept_retry, CLOCK_MONOTONIC, ACCEPT_RETRY_USEC, 0, on_retry, bridge);
         if (r < 0)
                 return r;
         r = sd_event_source_set_enabled(bridge->accept_retry, SD_EVENT_OFF);

@@ -16,9 +16,9 @@
 #include "fcgi-bridge/landlock.h"
 #include "fcgi-bridge/syscalls.h"
 
-#define HOW_TO_START                                                                                         \
-        "start it as its own account without capabilities: by fcgi-bridge.service, or with setpriv "         \
-        "--reuid= --regid= "                                                                                 \
+#define HOW_TO_START                                                                                                   \
+        "start it as its own account without capabilities: by fcgi-bridge.service, or with setpriv "                   \
+        "--reuid= --regid= "                                                                                           \
         "--clear-groups --inh-caps=-all --ambient-caps=-all"
 
 static int refuse(const char *what)

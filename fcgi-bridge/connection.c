@@ -26,16 +26,15 @@ static int add_sources(struct connection *connection)
         const struct options *options = &connection->bridge->options;
         int r;
 
-        r = sd_event_add_io(
-                event, &connection->io, connection->fd, EPOLLIN | EPOLLRDHUP, on_socket, connection);
+        r = sd_event_add_io(event, &connection->io, connection->fd, EPOLLIN | EPOLLRDHUP, on_socket, connection);
         if (r < 0)
                 return r;
-        r = sd_event_add_time_relative(event, &connection->timer, CLOCK_MONOTONIC, options->idle_timeout, 0,
-                on_deadline, connection);
+        r = sd_event_add_time_relative(
+                event, &connection->timer, CLOCK_MONOTONIC, options->idle_timeout, 0, on_deadline, connection);
         if (r < 0)
                 return r;
-        r = sd_event_add_time_relative(event, &connection->send_timer, CLOCK_MONOTONIC, options->send_timeout,
-                0, on_send_timeout, connection);
+        r = sd_event_add_time_relative(
+                event, &connection->send_timer, CLOCK_MONOTONIC, options->send_timeout, 0, on_send_timeout, connection);
         if (r < 0)
                 return r;
         return sd_event_source_set_enabled(connection->send_timer, SD_EVENT_OFF);
@@ -108,8 +107,7 @@ void connection_send(struct connection *connection, const unsigned char *record,
         buffer_append(&connection->out, record, size);
 }
 
-void connection_send_stream(
-        struct connection *connection, uint8_t type, uint16_t id, const char *data, size_t length)
+void connection_send_stream(struct connection *connection, uint8_t type, uint16_t id, const char *data, size_t length)
 {
         static const unsigned char zeroes[8];
         unsigned char header[RECORD_HEADER_SIZE];
@@ -161,13 +159,11 @@ static void handle_records(struct connection *connection)
 
                 if (connection->request)
                         request_advance(connection->request);
-                if (connection->dead || connection->closing ||
-                        (connection->bridge->stopping && !connection->request))
+                if (connection->dead || connection->closing || (connection->bridge->stopping && !connection->request))
                         return;
                 r = record_decode(buffer_head(&connection->in), buffer_used(&connection->in), &record);
                 if (r > 0)
-                        r = connection_has_room(connection) ? dispatch_record(connection, &record)
-                                                            : DISPATCH_WAIT;
+                        r = connection_has_room(connection) ? dispatch_record(connection, &record) : DISPATCH_WAIT;
                 else if (r == 0)
                         return;
                 else
@@ -193,8 +189,7 @@ static void set_send_timer(struct connection *connection, bool progress)
         }
         if (!progress && sd_event_source_get_enabled(connection->send_timer, NULL) > 0)
                 return;
-        if (sd_event_source_set_time_relative(
-                    connection->send_timer, connection->bridge->options.send_timeout) < 0 ||
+        if (sd_event_source_set_time_relative(connection->send_timer, connection->bridge->options.send_timeout) < 0 ||
                 sd_event_source_set_enabled(connection->send_timer, SD_EVENT_ONESHOT) < 0)
                 connection->dead = true;
 }
@@ -205,8 +200,7 @@ static void transmit(struct connection *connection)
         ssize_t sent = 0;
 
         if (waiting > 0) {
-                sent = send(
-                        connection->fd, buffer_head(&connection->out), waiting, MSG_DONTWAIT | MSG_NOSIGNAL);
+                sent = send(connection->fd, buffer_head(&connection->out), waiting, MSG_DONTWAIT | MSG_NOSIGNAL);
                 if (sent > 0)
                         buffer_consume(&connection->out, (size_t)sent);
                 else if (sent < 0 && errno != EAGAIN && errno != EINTR)
@@ -253,8 +247,7 @@ void connection_settle(struct connection *connection)
                 connection->closing = true;
         if (!connection->dead && !connection->lingering)
                 transmit(connection);
-        if (!connection->dead && connection->closing && !connection->lingering &&
-                buffer_used(&connection->out) == 0)
+        if (!connection->dead && connection->closing && !connection->lingering && buffer_used(&connection->out) == 0)
                 close_or_linger(connection);
         if (connection->lingering || connection->closing)
                 buffer_consume(&connection->in, buffer_used(&connection->in));

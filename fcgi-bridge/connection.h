@@ -35,8 +35,7 @@ struct connection {
         LIST_ENTRY(connection) link;
         int fd;
         sd_event_source *io;
-        sd_event_source
-                *timer; /* the deadline of what the connection is doing: idle, a request's, lingering */
+        sd_event_source *timer;      /* the deadline of what the connection is doing: idle, a request's, lingering */
         sd_event_source *send_timer; /* runs while bytes wait and the web server takes none */
 
         struct buffer in, out;
@@ -47,8 +46,8 @@ struct connection {
         bool keep;               /* FCGI_KEEP_CONN of the latest request */
         bool stdin_open;         /* the web server has not ended the body of the latest request */
         bool closing;            /* no further request: close when `out` is empty */
-        bool lingering; /* our direction is shut; the rest of what the web server sends is discarded */
-        bool dead;      /* close now */
+        bool lingering;          /* our direction is shut; the rest of what the web server sends is discarded */
+        bool dead;               /* close now */
 };
 
 /* Takes over the accepted socket `fd`, also on failure. Returns 0 or a negative errno. */
@@ -77,6 +76,5 @@ bool connection_has_room(const struct connection *connection);
  * connection_has_room() before the step.
  */
 void connection_send(struct connection *connection, const unsigned char *record, size_t size);
-void connection_send_stream(
-        struct connection *connection, uint8_t type, uint16_t id, const char *data, size_t length);
+void connection_send_stream(struct connection *connection, uint8_t type, uint16_t id, const char *data, size_t length);
 void connection_end_stream(struct connection *connection, uint8_t type, uint16_t id);

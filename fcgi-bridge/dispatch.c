@@ -23,8 +23,7 @@ static int management(struct connection *connection, const struct record *record
         unsigned char answer[RECORD_VALUES_MAX];
 
         if (record->type == FCGI_GET_VALUES) {
-                size_t size =
-                        record_values_result(answer, record, options->max_connections, options->max_requests);
+                size_t size = record_values_result(answer, record, options->max_connections, options->max_requests);
 
                 connection_send(connection, answer, size);
         } else {
@@ -60,16 +59,14 @@ static int begin(struct connection *connection, const struct record *record)
         if (connection->request) {
                 if (request_id(connection->request) == record->id)
                         return protocol_error(connection, "FCGI_BEGIN_REQUEST for a request that is running");
-                return reject(connection, record->id, FCGI_CANT_MPX_CONN,
-                        "another one is running on its connection");
+                return reject(connection, record->id, FCGI_CANT_MPX_CONN, "another one is running on its connection");
         }
         connection->keep = flags & FCGI_KEEP_CONN;
         connection->stdin_open = true;
         if (role != FCGI_RESPONDER)
                 return reject(connection, record->id, FCGI_UNKNOWN_ROLE, "its role is not Responder");
         if (bridge->n_requests >= bridge->options.max_requests)
-                return reject(
-                        connection, record->id, FCGI_OVERLOADED, "too many are running (--max-requests=)");
+                return reject(connection, record->id, FCGI_OVERLOADED, "too many are running (--max-requests=)");
         return request_begin(connection, record->id) < 0
                        ? reject(connection, record->id, FCGI_OVERLOADED, "out of memory")
                        : DISPATCH_DONE;
@@ -89,8 +86,8 @@ static int body(struct connection *connection, const struct record *record)
         }
         if (!connection->stdin_open)
                 return protocol_error(connection, "FCGI_STDIN after its end");
-        connection->content_done += relay_stdin(request, record->content + connection->content_done,
-                record->length - connection->content_done);
+        connection->content_done += relay_stdin(
+                request, record->content + connection->content_done, record->length - connection->content_done);
         return connection->content_done < record->length ? DISPATCH_WAIT : DISPATCH_DONE;
 }
 

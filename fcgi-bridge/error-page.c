@@ -35,7 +35,7 @@ size_t error_page(char *out, unsigned status, const char *request_id)
         int length;
 
         length = snprintf(out, ERROR_PAGE_MAX,
-                "Status: %u %s\r\nContent-Type: text/plain; charset=utf-8\r\n%s\r\n%u %s\nrequest %.32s\n",
-                status, reason, status == 503 ? "Retry-After: 1\r\n" : "", status, reason, request_id);
+                "Status: %u %s\r\nContent-Type: text/plain; charset=utf-8\r\n%s\r\n%u %s\nrequest %.32s\n", status,
+                reason, status == 503 ? "Retry-After: 1\r\n" : "", status, reason, request_id);
         return (size_t)length;
 }

@@ -105,8 +105,8 @@ static int make_streams(struct launch *launch, int *fds)
         return make_pipe(false, &launch->stderr_fd, &fds[WIRE_FD_STDERR]);
 }
 
-int launch_start(const struct sockaddr_un *address, const struct wire_request *request,
-        const char *environment, size_t length, int front_fd, struct launch *ret_launch)
+int launch_start(const struct sockaddr_un *address, const struct wire_request *request, const char *environment,
+        size_t length, int front_fd, struct launch *ret_launch)
 {
         struct launch launch = {-1, -1, -1, -1};
         int fds[WIRE_FDS] = {-1, -1, -1, -1, -1};

@@ -30,8 +30,8 @@ int launch_make_id(char id[WIRE_REQUEST_ID_SIZE]);
  * Returns 0, and the caller closes what is in `ret_launch`. On failure nothing was started: -EAGAIN when
  * the broker's backlog is full, -ENOENT or -ECONNREFUSED when there is no broker, or another negative errno.
  */
-int launch_start(const struct sockaddr_un *address, const struct wire_request *request,
-        const char *environment, size_t length, int front_fd, struct launch *ret_launch);
+int launch_start(const struct sockaddr_un *address, const struct wire_request *request, const char *environment,
+        size_t length, int front_fd, struct launch *ret_launch);
 
 /*
  * Looks for the broker's answer without waiting. Returns 1 with it; 0 when it has not come yet; -ECONNRESET

@@ -34,8 +34,7 @@ static int on_drain_timeout(sd_event_source *source, uint64_t usec, void *userda
 
         (void)source;
         (void)usec;
-        log_message(
-                LOG_WARNING, "stopping with %u requests unfinished (--drain-timeout=)", bridge->n_requests);
+        log_message(LOG_WARNING, "stopping with %u requests unfinished (--drain-timeout=)", bridge->n_requests);
         return sd_event_exit(bridge->event, 0);
 }
 
@@ -67,8 +66,8 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         drain_connections(bridge);
         if (bridge->n_connections == 0)
                 return sd_event_exit(bridge->event, 0);
-        r = sd_event_add_time_relative(bridge->event, NULL, CLOCK_MONOTONIC, bridge->options.drain_timeout, 0,
-                on_drain_timeout, bridge);
+        r = sd_event_add_time_relative(
+                bridge->event, NULL, CLOCK_MONOTONIC, bridge->options.drain_timeout, 0, on_drain_timeout, bridge);
         return r < 0 ? sd_event_exit(bridge->event, r) : 0;
 }
 
@@ -151,8 +150,7 @@ static int serve(struct bridge *bridge)
         int r;
 
         sd_notifyf(0, "READY=1\nSTATUS=Serving %zu sockets", bridge->n_doors);
-        log_message(LOG_INFO, "serving %zu sockets; launches go to %s", bridge->n_doors,
-                bridge->options.launch_socket);
+        log_message(LOG_INFO, "serving %zu sockets; launches go to %s", bridge->n_doors, bridge->options.launch_socket);
         r = sd_event_loop(bridge->event);
         if (r < 0)
                 log_message(LOG_ERR, "the event loop failed: %s", strerror(-r));
@@ -180,8 +178,7 @@ int main(int argc, char **argv)
         if (bridge.options.debug)
                 log_set_level(LOG_DEBUG);
         /* options_parse() has checked that it fits. */
-        memcpy(bridge.launch_address.sun_path, bridge.options.launch_socket,
-                strlen(bridge.options.launch_socket));
+        memcpy(bridge.launch_address.sun_path, bridge.options.launch_socket, strlen(bridge.options.launch_socket));
         LIST_INIT(&bridge.connections);
 
         r = start(&bridge);

@@ -109,8 +109,7 @@ static int parse_number(const char *name, const char *text, uint64_t max, uint64
         uint64_t number = 0;
 
         if (parse_digits(text, &number, &rest) < 0 || *rest != '\0' || number < 1 || number > max) {
-                fprintf(stderr, "fcgi-bridge: --%s=%s: expected a number from 1 to %ju\n", name, text,
-                        (uintmax_t)max);
+                fprintf(stderr, "fcgi-bridge: --%s=%s: expected a number from 1 to %ju\n", name, text, (uintmax_t)max);
                 return -EINVAL;
         }
         *ret_number = number;
@@ -129,21 +128,19 @@ static int parse_time(const char *name, const char *text, uint64_t *ret_time)
 
         if (parse_digits(text, &number, &rest) == 0)
                 for (size_t i = 0; i < ELEMENTS(units); i++)
-                        if (strcmp(rest, units[i].suffix) == 0 && number >= 1 &&
-                                number <= max / units[i].unit) {
+                        if (strcmp(rest, units[i].suffix) == 0 && number >= 1 && number <= max / units[i].unit) {
                                 *ret_time = number * units[i].unit;
                                 return 0;
                         }
-        fprintf(stderr, "fcgi-bridge: --%s=%s: expected a time such as 500ms, 30s or 2min, at most a day\n",
-                name, text);
+        fprintf(stderr, "fcgi-bridge: --%s=%s: expected a time such as 500ms, 30s or 2min, at most a day\n", name,
+                text);
         return -EINVAL;
 }
 
 static int parse_socket(const char *text, const char **ret_path)
 {
         if (text[0] != '/' || strlen(text) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
-                fprintf(stderr,
-                        "fcgi-bridge: --launch-socket=%s: expected an absolute path of at most %zu bytes\n",
+                fprintf(stderr, "fcgi-bridge: --launch-socket=%s: expected an absolute path of at most %zu bytes\n",
                         text, sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
                 return -EINVAL;
         }

@@ -58,11 +58,9 @@ static int open_pair(struct params *params, uint32_t name_length, uint32_t value
                 return fail(params, -E2BIG, "too many parameters");
         if (name_length == 0)
                 return fail(params, -EINVAL, "parameter without a name");
-        r = reserve((void **)&params->block, &params->size, params->length + name_length + value_length + 2,
-                2048, 1);
+        r = reserve((void **)&params->block, &params->size, params->length + name_length + value_length + 2, 2048, 1);
         if (r == 0)
-                r = reserve((void **)&params->list, &params->list_size, params->count + 1, 32,
-                        sizeof(*params->list));
+                r = reserve((void **)&params->list, &params->list_size, params->count + 1, 32, sizeof(*params->list));
         if (r < 0)
                 return fail(params, r, "out of memory");
         params->pair = (struct param){
@@ -84,8 +82,7 @@ static int feed_length(struct params *params, unsigned char byte)
 
         params->lengths[params->lengths_used++] = byte;
         used = record_pair_length(params->lengths, params->lengths_used, &name_length);
-        if (used == 0 ||
-                record_pair_length(params->lengths + used, params->lengths_used - used, &value_length) == 0)
+        if (used == 0 || record_pair_length(params->lengths + used, params->lengths_used - used, &value_length) == 0)
                 return 0;
         params->lengths_used = 0;
         return open_pair(params, name_length, value_length);
@@ -222,8 +219,7 @@ int params_feed(struct params *params, const unsigned char *data, size_t length)
                 params->received += used;
                 if (!params->in_pair)
                         r = feed_length(params, *data);
-                if (r == 0 && params->in_pair &&
-                        params->filled == params->pair.name_length + params->pair.value_length)
+                if (r == 0 && params->in_pair && params->filled == params->pair.name_length + params->pair.value_length)
                         r = close_pair(params);
                 if (r < 0)
                         return r;

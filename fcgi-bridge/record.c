@@ -50,8 +50,7 @@ size_t record_pair_length(const unsigned char *data, size_t length, uint32_t *re
         }
         if (length < 4)
                 return 0;
-        *ret_value =
-                (uint32_t)(data[0] & 0x7f) << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3];
+        *ret_value = (uint32_t)(data[0] & 0x7f) << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3];
         return 4;
 }
 
@@ -109,8 +108,7 @@ static size_t write_pair(unsigned char *out, const char *name, unsigned value)
 }
 
 /* Takes one pair off the front of `*data`: true with its name, false at the end or at a malformed pair. */
-static bool next_name(
-        const unsigned char **data, size_t *left, const unsigned char **ret_name, size_t *ret_name_length)
+static bool next_name(const unsigned char **data, size_t *left, const unsigned char **ret_name, size_t *ret_name_length)
 {
         uint32_t name_length, value_length;
         size_t used, more;
@@ -145,13 +143,11 @@ size_t record_values_result(
 
         while (next_name(&data, &left, &name, &name_length))
                 for (size_t i = 0; i < ELEMENTS(known); i++)
-                        if (strlen(known[i].name) == name_length &&
-                                memcmp(known[i].name, name, name_length) == 0)
+                        if (strlen(known[i].name) == name_length && memcmp(known[i].name, name, name_length) == 0)
                                 asked[i] = true;
         for (size_t i = 0; i < ELEMENTS(known); i++)
                 if (asked[i])
-                        length +=
-                                write_pair(out + RECORD_HEADER_SIZE + length, known[i].name, known[i].value);
+                        length += write_pair(out + RECORD_HEADER_SIZE + length, known[i].name, known[i].value);
         record_header(out, FCGI_GET_VALUES_RESULT, FCGI_NULL_REQUEST_ID, length, 0);
         return RECORD_HEADER_SIZE + length;
 }

@@ -27,8 +27,7 @@ static void pass_output(struct request *request, const char *data, size_t length
                 r = response_feed(&request->response, data, length, &used);
                 if (r < 0) {
                         response_excerpt(&request->response, excerpt);
-                        request_fail(request, 502, "%s; its first line: \"%s\"", request->response.problem,
-                                excerpt);
+                        request_fail(request, 502, "%s; its first line: \"%s\"", request->response.problem, excerpt);
                         return;
                 }
                 if (r == 0)
@@ -123,8 +122,7 @@ static int on_broker(sd_event_source *source, int fd, uint32_t revents, void *us
         if (r > 0)
                 request->have_result = true;
         else
-                request_fail(request, 503,
-                        r == -EBADMSG ? "the broker's answer is malformed" : "the broker is gone");
+                request_fail(request, 503, r == -EBADMSG ? "the broker's answer is malformed" : "the broker is gone");
         connection_settle(request->connection);
         return 0;
 }

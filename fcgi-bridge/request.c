@@ -122,8 +122,7 @@ static void launch(struct request *request)
         wire_init_request(&selectors);
         memcpy(selectors.request_id, request->id, sizeof(selectors.request_id));
         if (selectors_fill(&request->params, &selectors, &name) < 0) {
-                request_fail(
-                        request, 400, "%s is too long, has a control character in it, or has no path", name);
+                request_fail(request, 400, "%s is too long, has a control character in it, or has no path", name);
                 return;
         }
         r = launch_start(&bridge->launch_address, &selectors, request->params.block, request->params.length,
@@ -171,8 +170,7 @@ void request_params(struct request *request, const unsigned char *data, size_t l
         if (length > 0)
                 return;
         if (request->params.dropped > 0)
-                request_log(request, LOG_DEBUG, "%zu parameters dropped for their names",
-                        request->params.dropped);
+                request_log(request, LOG_DEBUG, "%zu parameters dropped for their names", request->params.dropped);
         launch(request);
 }
 
@@ -252,8 +250,7 @@ static void conclude(struct request *request)
         if (result->outcome != WIRE_EXITED) {
                 /* The broker has logged its reason. */
                 if (request->header_sent)
-                        request_log(request, LOG_NOTICE, "response cut off: %s",
-                                wire_outcome_name(result->outcome));
+                        request_log(request, LOG_NOTICE, "response cut off: %s", wire_outcome_name(result->outcome));
                 answer_error(request, wire_status(result->outcome));
         } else if (request->header_sent) {
                 connection_end_stream(request->connection, FCGI_STDOUT, request->fcgi_id);

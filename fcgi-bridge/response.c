@@ -41,8 +41,7 @@ static bool is_token(struct span text)
 {
         for (size_t i = 0; i < text.length; i++) {
                 char c = text.data[i];
-                bool alphanumeric =
-                        (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+                bool alphanumeric = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 
                 if (!alphanumeric && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
                         return false;
@@ -113,15 +112,14 @@ static unsigned parse_status(struct span text)
 /* A first line "HTTP/1.x NNN reason": true with "NNN reason". */
 static bool is_status_line(struct span line, struct span *ret_status)
 {
-        if (line.length < 9 || memcmp(line.data, "HTTP/1.", 7) != 0 || line.data[7] < '0' ||
-                line.data[7] > '9' || line.data[8] != ' ')
+        if (line.length < 9 || memcmp(line.data, "HTTP/1.", 7) != 0 || line.data[7] < '0' || line.data[7] > '9' ||
+                line.data[8] != ' ')
                 return false;
         *ret_status = trim((struct span){line.data + 9, line.length - 9});
         return true;
 }
 
-static int split_field(
-        struct response *response, struct span line, struct span *ret_name, struct span *ret_value)
+static int split_field(struct response *response, struct span line, struct span *ret_name, struct span *ret_value)
 {
         const char *colon;
 

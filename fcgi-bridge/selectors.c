@@ -70,8 +70,8 @@ int selectors_fill(struct params *params, struct wire_request *request, const ch
         for (size_t i = 0; i < ELEMENTS(selectors); i++) {
                 const struct param *param = params_find(params, selectors[i].name);
 
-                if (param && wire_set_string(selectors[i].field, selectors[i].size,
-                                     params->block + param->value, param->value_length) < 0) {
+                if (param && wire_set_string(selectors[i].field, selectors[i].size, params->block + param->value,
+                                     param->value_length) < 0) {
                         *ret_name = selectors[i].name;
                         return -EINVAL;
                 }

@@ -40,12 +40,10 @@ static void print_confinement(const struct index *index, const struct index_serv
                 printf("  %-22s %s\n", service->argv.count ? "scripts in" : "the script, in", scripts);
         printf("  %-22s %s\n", "root", root ? root : "assembled from the binds");
         print_binds(index, service);
-        printf("  %-22s %s\n", "/tmp",
-                service->flags & INDEX_PRIVATE_TMP ? "fresh for each request" : "none");
+        printf("  %-22s %s\n", "/tmp", service->flags & INDEX_PRIVATE_TMP ? "fresh for each request" : "none");
         printf("  %-22s %s\n", "network",
                 service->flags & INDEX_PRIVATE_NETWORK ? "private, unconnected" : "the host's");
-        printf("  %-22s %s\n", "zygotes",
-                service->flags & INDEX_PER_IDENTITY ? "one for each identity" : "one");
+        printf("  %-22s %s\n", "zygotes", service->flags & INDEX_PER_IDENTITY ? "one for each identity" : "one");
         printf("  %-22s none, in any set; no new privileges\n", "capabilities");
         printf("  %-22s %u + %u + %u instructions\n", "system-call filter", service->filter_deny.count,
                 service->filter_allow.count, service->filter_last.count);
@@ -63,8 +61,8 @@ static void print_identity(
         printf("identity: uid %u, gid %u, groups", rule->uid, rule->gid);
         for (size_t i = 0; i < rule->groups.count; i++)
                 printf(" %u", groups[i]);
-        printf("%s%s%s%s\n", rule->groups.count ? "" : " none", account ? " (account " : "",
-                account ? account : "", account ? ")" : "");
+        printf("%s%s%s%s\n", rule->groups.count ? "" : " none", account ? " (account " : "", account ? account : "",
+                account ? ")" : "");
         if (context)
                 printf("context: %s%s\n", context,
                         index->header->selinux == INDEX_SELINUX_APPLY
@@ -86,12 +84,11 @@ int control_explain(const struct options *options)
         service = control_find_service(&index, options->service);
         if (!service)
                 return EXIT_FAILURE;
-        rule = identity_match(&index,
-                &(struct identity_query){options->service, options->user, options->address, options->host});
+        rule = identity_match(
+                &index, &(struct identity_query){options->service, options->user, options->address, options->host});
         printf("request: service %s, user %s, address %s, host %s\n", options->service,
                 options->user[0] ? options->user : "(nobody logged in)",
-                options->address[0] ? options->address : "(unknown)",
-                options->host[0] ? options->host : "(none)");
+                options->address[0] ? options->address : "(unknown)", options->host[0] ? options->host : "(none)");
         if (!rule) {
                 puts("rule: none matches\nrefused: 403");
                 return EXIT_SUCCESS;

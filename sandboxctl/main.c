@@ -97,8 +97,8 @@ int control_check(const struct options *options)
                 fprintf(stderr, "sandboxctl: the configuration in %s is refused\n", options->config);
                 return EXIT_FAILURE;
         }
-        printf("%s: %u services, %u identity rules, no errors\n", options->config,
-                index.header->services.count, index.header->rules.count);
+        printf("%s: %u services, %u identity rules, no errors\n", options->config, index.header->services.count,
+                index.header->rules.count);
         if (index.header->contexts_unused > 0)
                 printf("note: %u contexts would not be applied: this kernel runs no SELinux, or "
                        "SELinux=off\n",
@@ -176,8 +176,7 @@ static const struct verb *find_verb(const char *name)
 
 int main(int argc, char **argv)
 {
-        struct options options = {
-                .config = CONFIG_DIR, .libexec = LIBEXEC_DIR, .user = "", .address = "", .host = ""};
+        struct options options = {.config = CONFIG_DIR, .libexec = LIBEXEC_DIR, .user = "", .address = "", .host = ""};
         const struct verb *verb = NULL;
         int next = parse_options(argc, argv, &options);
 
@@ -189,8 +188,7 @@ int main(int argc, char **argv)
                 next = parse_options(argc - offset, argv + (optind = 1, offset), &options);
                 next = next < 0 ? next : next + offset;
         }
-        if (!verb || next < 0 || (verb->needs_service && !options.service) ||
-                (verb->takes_command != (next < argc))) {
+        if (!verb || next < 0 || (verb->needs_service && !options.service) || (verb->takes_command != (next < argc))) {
                 usage(stderr);
                 return 2;
         }

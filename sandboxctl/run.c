@@ -45,8 +45,8 @@ static int complain_step(enum step step, int error, const char *detail)
 {
         const char *hint = step_hint(step, error);
 
-        fprintf(stderr, "sandboxctl: step %s: %s%s%s%s%s\n", step_name(step), strerror(error),
-                *detail ? ": " : "", detail, hint ? "; " : "", hint ? hint : "");
+        fprintf(stderr, "sandboxctl: step %s: %s%s%s%s%s\n", step_name(step), strerror(error), *detail ? ": " : "",
+                detail, hint ? "; " : "", hint ? hint : "");
         return EXIT_REFUSED;
 }
 
@@ -90,8 +90,7 @@ static int take_answer(const struct zygote_process *zygote, struct zygote_answer
 static int spawn(const struct zygote_process *zygote, const struct index_service *service,
         struct spawn_request *request, char *const *command)
 {
-        _cleanup_close_ int environment = fill_memfd("environment", NULL),
-                            words = fill_memfd("command", command);
+        _cleanup_close_ int environment = fill_memfd("environment", NULL), words = fill_memfd("command", command);
         _cleanup_close_ int report = -1, report_end = -1, temporary = -1;
         struct zygote_answer answer;
         int pair[2], fds[SPAWN_FDS_MAX], status;
@@ -126,8 +125,8 @@ static int spawn(const struct zygote_process *zygote, const struct index_service
         return status;
 }
 
-static int run(const struct index *index, const struct index_service *service,
-        const struct accounts *accounts, struct spawn_request *request, const struct options *options)
+static int run(const struct index *index, const struct index_service *service, const struct accounts *accounts,
+        struct spawn_request *request, const struct options *options)
 {
         char path[4096];
         const struct zygote_start start = {
@@ -175,8 +174,8 @@ int control_run(const struct options *options)
         service = control_find_service(&index, options->service);
         if (!service)
                 return EXIT_REFUSED;
-        rule = identity_match(&index,
-                &(struct identity_query){options->service, options->user, options->address, options->host});
+        rule = identity_match(
+                &index, &(struct identity_query){options->service, options->user, options->address, options->host});
         accounts_ids(&accounts, ids);
         if (!rule)
                 reason = "no identity rule matches";

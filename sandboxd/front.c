@@ -84,11 +84,9 @@ static bool is_listed_ip(const struct index *index, struct index_span span, cons
         return false;
 }
 
-enum front_trust front_trust(
-        const struct index *index, const struct index_service *service, const struct front *front)
+enum front_trust front_trust(const struct index *index, const struct index_service *service, const struct front *front)
 {
         if (front->is_unix)
-                return is_listed_uid(index, service->front_end_users, front->uid) ? FRONT_TRUSTED
-                                                                                  : FRONT_STRANGER;
+                return is_listed_uid(index, service->front_end_users, front->uid) ? FRONT_TRUSTED : FRONT_STRANGER;
         return is_listed_ip(index, service->trusted, front->ip) ? FRONT_TRUSTED : FRONT_NETWORK;
 }

@@ -31,5 +31,4 @@ enum front_trust {
 };
 
 /* FrontEndUser= and TrustNetworkFrontEnd= of the service, applied. */
-enum front_trust front_trust(
-        const struct index *index, const struct index_service *service, const struct front *front);
+enum front_trust front_trust(const struct index *index, const struct index_service *service, const struct front *front);

@@ -65,8 +65,7 @@ static void announce(const struct generation *generation)
 {
         const struct index_header *header = generation->index.header;
 
-        log_message(LOG_NOTICE,
-                "configuration %u in force: %u services, %u identity rules, SELinux contexts %s",
+        log_message(LOG_NOTICE, "configuration %u in force: %u services, %u identity rules, SELinux contexts %s",
                 generation->number, header->services.count, header->rules.count,
                 header->selinux == INDEX_SELINUX_APPLY ? "applied" : "not applied");
         if (header->contexts_unused > 0)
@@ -146,7 +145,7 @@ static int on_compiler_late(sd_event_source *source, uint64_t usec, void *userda
         (void)source, (void)usec;
         forget_load(broker);
         load_cancel(&broker->load);
-        loaded(broker, -ETIMEDOUT, NULL);
+        loaded(broker, -ETIMEDOUT, &(struct index){.fd = -1});
         return 0;
 }
 
@@ -158,14 +157,13 @@ int generation_load(struct broker *broker)
                 broker->load_again = true;
                 return 0;
         }
-        r = load_start(broker->compiler_path, broker->config_directory, broker->cgroups.controllers,
-                &broker->accounts, &broker->load);
+        r = load_start(broker->compiler_path, broker->config_directory, broker->cgroups.controllers, &broker->accounts,
+                &broker->load);
         if (r < 0) {
                 log_message(LOG_ERR, "cannot start %s: %s", broker->compiler_path, strerror(-r));
                 return broker->current ? 0 : r;
         }
-        r = sd_event_add_io(
-                broker->event, &broker->load_source, broker->load.pidfd, EPOLLIN, on_compiler_end, broker);
+        r = sd_event_add_io(broker->event, &broker->load_source, broker->load.pidfd, EPOLLIN, on_compiler_end, broker);
         if (r >= 0)
                 r = sd_event_add_time_relative(broker->event, &broker->load_timer, CLOCK_MONOTONIC,
                         LOAD_SECONDS * UINT64_C(1000000), 0, on_compiler_late, broker);

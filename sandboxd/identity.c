@@ -19,8 +19,7 @@ bool identity_in_network(const struct index_network *network, const struct index
 {
         if (network->family == 0)
                 return true;
-        return network->family == address->family &&
-               bits_equal(network->address, address->address, network->prefix);
+        return network->family == address->family && bits_equal(network->address, address->address, network->prefix);
 }
 
 static void unmap_ipv4(struct index_network *network)

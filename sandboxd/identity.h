@@ -34,5 +34,5 @@ bool identity_in_network(const struct index_network *network, const struct index
  * configured minimum, a supplementary group likewise, or one of `n_reserved` ids, which belong to the
  * project's own accounts. Returns NULL when it may be used, or the reason.
  */
-const char *identity_refusal(const struct index *index, const struct index_rule *rule,
-        const uint32_t *reserved, size_t n_reserved);
+const char *identity_refusal(
+        const struct index *index, const struct index_rule *rule, const uint32_t *reserved, size_t n_reserved);

@@ -45,8 +45,8 @@ static bool span_ok(const struct index *index, struct index_span span, size_t el
 {
         if (span.count == 0)
                 return true;
-        return span.offset % 8 == 0 && span.offset >= sizeof(struct index_header) &&
-               span.offset < index->size && span.count <= (index->size - span.offset) / element;
+        return span.offset % 8 == 0 && span.offset >= sizeof(struct index_header) && span.offset < index->size &&
+               span.count <= (index->size - span.offset) / element;
 }
 
 static bool strings_ok(const struct index *index, struct index_span span)
@@ -95,8 +95,7 @@ static bool binds_ok(const struct index *index, struct index_span span)
 /* A filter is attached whole or not at all: an empty one would be no confinement. */
 static bool filter_ok(const struct index *index, struct index_span span)
 {
-        return span.count > 0 && span.count <= BPF_MAXINSNS &&
-               span_ok(index, span, sizeof(struct sock_filter));
+        return span.count > 0 && span.count <= BPF_MAXINSNS && span_ok(index, span, sizeof(struct sock_filter));
 }
 
 static bool service_ok(const struct index *index, const struct index_service *service)
@@ -106,17 +105,16 @@ static bool service_ok(const struct index *index, const struct index_service *se
                string_ok(index, service->working_directory) && string_ok(index, service->root_directory) &&
                string_ok(index, service->context) && strings_ok(index, service->doors) &&
                strings_ok(index, service->argv) && strings_ok(index, service->environment) &&
-               strings_ok(index, service->pass_environment) &&
-               (service->argv.count > 0 || service->script_directory) && binds_ok(index, service->binds) &&
-               span_ok(index, service->front_end_users, sizeof(uint32_t)) &&
+               strings_ok(index, service->pass_environment) && (service->argv.count > 0 || service->script_directory) &&
+               binds_ok(index, service->binds) && span_ok(index, service->front_end_users, sizeof(uint32_t)) &&
                networks_ok(index, service->trusted) && filter_ok(index, service->filter_allow) &&
                filter_ok(index, service->filter_deny) && filter_ok(index, service->filter_last);
 }
 
 static bool rule_ok(const struct index *index, const struct index_rule *rule)
 {
-        return string_ok(index, rule->service) && string_ok(index, rule->user) &&
-               string_ok(index, rule->host) && (rule->user_match != INDEX_EXACT || rule->user) &&
+        return string_ok(index, rule->service) && string_ok(index, rule->user) && string_ok(index, rule->host) &&
+               (rule->user_match != INDEX_EXACT || rule->user) &&
                ((rule->host_match != INDEX_EXACT && rule->host_match != INDEX_SUFFIX) || rule->host) &&
                network_ok(&rule->network) && rule->groups.count <= INDEX_GROUPS_MAX &&
                span_ok(index, rule->groups, sizeof(uint32_t)) && string_ok(index, rule->account) &&

@@ -90,11 +90,9 @@ struct index_service {
         struct index_span binds;            /* of struct index_bind */
         struct index_span front_end_users;  /* of uint32_t: uids */
         struct index_span trusted;          /* of struct index_network */
-        struct index_span filter_allow; /* of struct sock_filter: stage 1, what service and jail may call */
-        struct index_span
-                filter_deny; /* of struct sock_filter: stage 1, what nobody may call, and id ranges */
-        struct index_span
-                filter_last; /* of struct sock_filter: stage 2, takes back what only the jail needs */
+        struct index_span filter_allow;     /* of struct sock_filter: stage 1, what service and jail may call */
+        struct index_span filter_deny;      /* of struct sock_filter: stage 1, what nobody may call, and id ranges */
+        struct index_span filter_last;      /* of struct sock_filter: stage 2, takes back what only the jail needs */
         uint32_t flags;
         uint32_t umask;
         int32_t nice;

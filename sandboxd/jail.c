@@ -31,8 +31,8 @@ static int step_descriptors(const struct jail *jail, struct jail_request *reques
                         return -errno;
         if (dup3(request->fds[SPAWN_FD_REPORT], JAIL_FD_REPORT, O_CLOEXEC) < 0)
                 return -errno;
-        _Static_assert((int)JAIL_FD_REPORT == (int)ZYGOTE_FD_CONTROL,
-                "the spawn socket is overwritten, and thereby closed");
+        _Static_assert(
+                (int)JAIL_FD_REPORT == (int)ZYGOTE_FD_CONTROL, "the spawn socket is overwritten, and thereby closed");
         if (jail->control != JAIL_FD_REPORT)
                 return -EBADF;
         for (int i = 0; i < SPAWN_FDS; i++)
@@ -235,16 +235,15 @@ static int close_the_rest(int keep)
         return close_range((unsigned)keep + 1, ~0U, 0) < 0 ? -errno : 0;
 }
 
-#define STEP(name, call)                                                                                     \
-        do {                                                                                                 \
-                *ret_step = (name);                                                                          \
-                r = (call);                                                                                  \
-                if (r < 0)                                                                                   \
-                        return r;                                                                            \
+#define STEP(name, call)                                                                                               \
+        do {                                                                                                           \
+                *ret_step = (name);                                                                                    \
+                r = (call);                                                                                            \
+                if (r < 0)                                                                                             \
+                        return r;                                                                                      \
         } while (0)
 
-int jail_enter(
-        const struct jail *jail, struct jail_request *request, struct jailed *ret_jailed, enum step *ret_step)
+int jail_enter(const struct jail *jail, struct jail_request *request, struct jailed *ret_jailed, enum step *ret_step)
 {
         static char folder[WIRE_SCRIPT_SIZE];
         int r;
@@ -286,22 +285,20 @@ static int step_last_filter(const struct jail *jail)
 {
         struct sock_fprog filter = {
                 .len = (unsigned short)jail->service->filter_last.count,
-                .filter =
-                        (struct sock_filter *)(uintptr_t)index_array(jail->index, jail->service->filter_last),
+                .filter = (struct sock_filter *)(uintptr_t)index_array(jail->index, jail->service->filter_last),
         };
 
         return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0 ? -errno : 0;
 }
 
-int jail_execute(const struct jail *jail, const struct spawn_request *spawn, const struct jailed *jailed,
-        enum step *ret_step)
+int jail_execute(
+        const struct jail *jail, const struct spawn_request *spawn, const struct jailed *jailed, enum step *ret_step)
 {
         int r;
 
         STEP(STEP_CONTEXT, step_context(jail, spawn->context));
         STEP(STEP_DESCRIPTORS, close_the_rest(jailed->program.fd));
         STEP(STEP_LAST_FILTER, step_last_filter(jail));
-        STEP(STEP_EXEC,
-                program_exec(&jailed->program, jailed->argv, (char *const *)jailed->environment.variables));
+        STEP(STEP_EXEC, program_exec(&jailed->program, jailed->argv, (char *const *)jailed->environment.variables));
         return 0;
 }

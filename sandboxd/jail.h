@@ -46,12 +46,11 @@ enum {
  * Returns 0, or a negative errno with *ret_step naming the step. The report pipe stands at JAIL_FD_REPORT
  * from STEP_DESCRIPTORS on; before, at request->fds[SPAWN_FD_REPORT].
  */
-int jail_enter(const struct jail *jail, struct jail_request *request, struct jailed *ret_jailed,
-        enum step *ret_step);
+int jail_enter(const struct jail *jail, struct jail_request *request, struct jailed *ret_jailed, enum step *ret_step);
 
 /*
  * The last steps, in the process that becomes the application: exec context, stage 2 of the filter, exec.
  * Returns only on failure, likewise. Safe after vfork(2).
  */
-int jail_execute(const struct jail *jail, const struct spawn_request *spawn, const struct jailed *jailed,
-        enum step *ret_step);
+int jail_execute(
+        const struct jail *jail, const struct spawn_request *spawn, const struct jailed *jailed, enum step *ret_step);

@@ -63,10 +63,9 @@ static int drop(const struct accounts *accounts)
 {
         const struct rlimit cpu = {CPU_SECONDS, CPU_SECONDS};
 
-        if (geteuid() == 0 &&
-                (setgroups(0, NULL) < 0 ||
-                        setresgid(accounts->config_gid, accounts->config_gid, accounts->config_gid) < 0 ||
-                        setresuid(accounts->config_uid, accounts->config_uid, accounts->config_uid) < 0))
+        if (geteuid() == 0 && (setgroups(0, NULL) < 0 ||
+                                      setresgid(accounts->config_gid, accounts->config_gid, accounts->config_gid) < 0 ||
+                                      setresuid(accounts->config_uid, accounts->config_uid, accounts->config_uid) < 0))
                 return -errno;
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || setrlimit(RLIMIT_CPU, &cpu) < 0)
                 return -errno;
@@ -85,8 +84,8 @@ _Noreturn static void execute(const char *compiler, const char *directory, const
         accounts_ids(accounts, ids);
         snprintf(config, sizeof(config), "--config=%s", directory);
         snprintf(groups, sizeof(groups), "--controllers=%s", controllers);
-        snprintf(reserved, sizeof(reserved), "--reserved=%u,%u,%u,%u,%u,%u", ids[0], ids[1], ids[2], ids[3],
-                ids[4], ids[5]);
+        snprintf(reserved, sizeof(reserved), "--reserved=%u,%u,%u,%u,%u,%u", ids[0], ids[1], ids[2], ids[3], ids[4],
+                ids[5]);
         snprintf(output_fd, sizeof(output_fd), "--output-fd=%d", OUTPUT_FD);
         sigemptyset(&none);
         /* F_DUPFD first: `output` may be OUTPUT_FD already, and dup2(2) would then leave it close-on-exec. */
@@ -98,8 +97,8 @@ _Noreturn static void execute(const char *compiler, const char *directory, const
         _exit(EXIT_FAILURE);
 }
 
-int load_start(const char *compiler, const char *directory, const char *controllers,
-        const struct accounts *accounts, struct load *ret_load)
+int load_start(const char *compiler, const char *directory, const char *controllers, const struct accounts *accounts,
+        struct load *ret_load)
 {
         struct load load = {.pidfd = -1};
         struct clone_args arguments = {

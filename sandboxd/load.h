@@ -32,8 +32,8 @@ struct load {
  * Starts `compiler` (sandboxd-compile) for the configuration in `directory`, as the account sandboxd-config
  * when we are root. `controllers` are the cgroup controllers that limits can be enforced with.
  */
-int load_start(const char *compiler, const char *directory, const char *controllers,
-        const struct accounts *accounts, struct load *ret_load);
+int load_start(const char *compiler, const char *directory, const char *controllers, const struct accounts *accounts,
+        struct load *ret_load);
 
 /*
  * Waits for the compiler's end and opens the index. Returns 0; -EINVAL when it found errors, which it has

@@ -96,9 +96,8 @@ static int take_launch_socket(int *ret_fd)
                 return -EINVAL;
         }
         if (sd_is_socket(SD_LISTEN_FDS_START, AF_UNIX, SOCK_SEQPACKET, 1) <= 0) {
-                log_message(LOG_ERR,
-                        "the socket handed over is not a listening Unix socket of type SOCK_SEQPACKET "
-                        "(ListenSequentialPacket=)");
+                log_message(LOG_ERR, "the socket handed over is not a listening Unix socket of type SOCK_SEQPACKET "
+                                     "(ListenSequentialPacket=)");
                 return -EINVAL;
         }
         if (fcntl(SD_LISTEN_FDS_START, F_SETFL, O_NONBLOCK) < 0)
@@ -267,8 +266,8 @@ static int set_up(struct broker *broker)
                 return r;
         r = accounts_find(&broker->accounts, &missing);
         if (r < 0) {
-                log_message(LOG_ERR,
-                        "there is no account %s: run systemd-sysusers, see units/sandboxd.sysusers", missing);
+                log_message(
+                        LOG_ERR, "there is no account %s: run systemd-sysusers, see units/sandboxd.sysusers", missing);
                 return r;
         }
         accounts_ids(&broker->accounts, broker->account_ids);

@@ -66,9 +66,9 @@ static void zygote_failed(struct zygote *zygote, const struct zygote_answer *ans
 
         service->failure = *answer;
         service->not_before = broker_now(service->generation->broker) + BACKOFF_USEC;
-        log_request(LOG_ERR, NULL, service->name, "zygote failed: step %s: %s%s%s%s%s",
-                step_name(answer->step), strerror(answer->error), answer->detail[0] ? ": " : "",
-                answer->detail, hint ? "; " : "", hint ? hint : "");
+        log_request(LOG_ERR, NULL, service->name, "zygote failed: step %s: %s%s%s%s%s", step_name(answer->step),
+                strerror(answer->error), answer->detail[0] ? ": " : "", answer->detail, hint ? "; " : "",
+                hint ? hint : "");
         generation_hold(service->generation);
         zygote_free(zygote, answer);
         generation_release(service->generation);
@@ -168,8 +168,8 @@ static int zygote_new(struct service *service, uid_t uid, gid_t gid, struct zygo
         TAILQ_INIT(&zygote->waiting);
         TAILQ_INSERT_TAIL(&service->zygotes, zygote, link);
         service->n_zygotes++;
-        r = sd_event_add_io(broker->event, &zygote->control_source, zygote->process.control, EPOLLIN,
-                on_zygote_answer, zygote);
+        r = sd_event_add_io(
+                broker->event, &zygote->control_source, zygote->process.control, EPOLLIN, on_zygote_answer, zygote);
         if (r < 0) {
                 zygote_free(zygote, &(struct zygote_answer){0});
                 return r;
@@ -240,8 +240,7 @@ int pool_spawn(struct request *request, struct spawn_request *spawn, const int *
 
 void pool_close(struct service *service)
 {
-        const struct zygote_answer ended = {
-                .step = STEP_CLONE, .error = ESHUTDOWN, .detail = "the service is closing"};
+        const struct zygote_answer ended = {.step = STEP_CLONE, .error = ESHUTDOWN, .detail = "the service is closing"};
 
         while (!TAILQ_EMPTY(&service->zygotes))
                 zygote_free(TAILQ_FIRST(&service->zygotes), &ended);

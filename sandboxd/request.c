@@ -21,7 +21,7 @@
 
 enum {
         RECEIVE_USEC = 5000000, /* from connecting to the launch request; the bridge sends it at once */
-        WAITING_MAX = 64, /* connections beyond MaxConnections= that we keep to be able to answer them */
+        WAITING_MAX = 64,       /* connections beyond MaxConnections= that we keep to be able to answer them */
 };
 
 /* --- the end of a request --- */
@@ -63,22 +63,21 @@ static void request_free(struct request *request)
         free(request);
 }
 
-static void log_end(const struct request *request, enum wire_outcome outcome, uint32_t detail,
-        const char *reason, const struct rusage *usage)
+static void log_end(const struct request *request, enum wire_outcome outcome, uint32_t detail, const char *reason,
+        const struct rusage *usage)
 {
         uint64_t wall = broker_now(request->broker) - request->started;
         int64_t cpu = 0;
 
         if (usage)
-                cpu = (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * INT64_C(1000000) +
-                      usage->ru_utime.tv_usec + usage->ru_stime.tv_usec;
+                cpu = (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * INT64_C(1000000) + usage->ru_utime.tv_usec +
+                      usage->ru_stime.tv_usec;
         log_request(outcome == WIRE_EXITED ? LOG_INFO : LOG_WARNING, request->wire.request_id,
                 request->service ? request->service->name : NULL,
                 "outcome=%s detail=%u user=%s address=%s host=%s uid=%u gid=%u wall=%.1fms cpu=%.1fms "
                 "maxrss=%ldK%s%s",
                 request->ending && request->bridge_gone ? "aborted" : wire_outcome_name(outcome), detail,
-                request->wire.user[0] ? request->wire.user : "-",
-                request->address[0] ? request->address : "-",
+                request->wire.user[0] ? request->wire.user : "-", request->address[0] ? request->address : "-",
                 request->wire.host[0] ? request->wire.host : "-", request->rule ? request->rule->uid : 0,
                 request->rule ? request->rule->gid : 0, (double)wall / 1000, (double)cpu / 1000,
                 usage ? usage->ru_maxrss : 0L, reason ? " reason=" : "", reason ? reason : "");
@@ -111,8 +110,8 @@ static void describe_failure(char *reason, size_t size, enum step step, int erro
 {
         const char *hint = step_hint(step, error);
 
-        snprintf(reason, size, "step %s: %s%s%s%s%s", step_name(step), strerror(error), *detail ? ": " : "",
-                detail, hint ? "; " : "", hint ? hint : "");
+        snprintf(reason, size, "step %s: %s%s%s%s%s", step_name(step), strerror(error), *detail ? ": " : "", detail,
+                hint ? "; " : "", hint ? hint : "");
 }
 
 /* --- a request that runs --- */
@@ -130,8 +129,8 @@ static void end(struct request *request, enum wire_outcome outcome, const char *
         request->ending_reason = reason;
         if (request->pidfd >= 0 && syscall(SYS_pidfd_send_signal, request->pidfd, SIGKILL, NULL, 0) < 0 &&
                 errno != ESRCH)
-                log_request(LOG_ERR, request->wire.request_id, request->service->name,
-                        "cannot kill the request: %s", strerror(errno));
+                log_request(LOG_ERR, request->wire.request_id, request->service->name, "cannot kill the request: %s",
+                        strerror(errno));
 }
 
 /* The reports of init and of the application's last steps; a failed step comes first and says most. */
@@ -161,11 +160,10 @@ static void finish_reaped(struct request *request, const siginfo_t *info, const 
         } else if (report.kind == REPORT_FAILED) {
                 describe_failure(reason, sizeof(reason), report.step, report.value,
                         report.step == STEP_SCRIPT ? request->wire.script : "");
-                finish(request, failure_outcome(report.step, report.value), (uint32_t)report.value, reason,
-                        usage);
+                finish(request, failure_outcome(report.step, report.value), (uint32_t)report.value, reason, usage);
         } else {
-                finish(request, report.kind == REPORT_EXITED ? WIRE_EXITED : WIRE_SIGNALED,
-                        (uint32_t)report.value, NULL, usage);
+                finish(request, report.kind == REPORT_EXITED ? WIRE_EXITED : WIRE_SIGNALED, (uint32_t)report.value,
+                        NULL, usage);
         }
 }
 
@@ -194,8 +192,7 @@ void request_spawned(struct request *request, int pidfd)
         request->zygote = NULL;
         request->state = REQUEST_RUNNING;
         request->pidfd = pidfd;
-        r = sd_event_add_io(
-                request->broker->event, &request->process_source, pidfd, EPOLLIN, on_process_end, request);
+        r = sd_event_add_io(request->broker->event, &request->process_source, pidfd, EPOLLIN, on_process_end, request);
         if (r < 0) {
                 siginfo_t info;
 
@@ -241,8 +238,7 @@ static bool is_pipe(int fd, int access_mode)
         struct stat st;
         int flags = fcntl(fd, F_GETFL);
 
-        return flags >= 0 && (flags & O_ACCMODE) == access_mode && fstat(fd, &st) == 0 &&
-               S_ISFIFO(st.st_mode);
+        return flags >= 0 && (flags & O_ACCMODE) == access_mode && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
 }
 
 static bool is_environment(int fd)
@@ -251,8 +247,7 @@ static bool is_environment(int fd)
         struct stat st;
         int found = fcntl(fd, F_GET_SEALS);
 
-        return found >= 0 && (found & seals) == seals && fstat(fd, &st) == 0 &&
-               st.st_size <= WIRE_ENVIRONMENT_MAX;
+        return found >= 0 && (found & seals) == seals && fstat(fd, &st) == 0 && st.st_size <= WIRE_ENVIRONMENT_MAX;
 }
 
 /* Returns what is wrong with the descriptors, or NULL. The front connection is judged by front_inspect(). */
@@ -269,8 +264,7 @@ static const char *descriptors_refusal(const int *fds)
 
 static void fill_spawn(const struct request *request, struct spawn_request *spawn)
 {
-        zygote_fill_request(
-                &request->service->generation->index, request->service->config, request->rule, spawn);
+        zygote_fill_request(&request->service->generation->index, request->service->config, request->rule, spawn);
         spawn->number = request->number;
         memcpy(spawn->request_id, request->wire.request_id, sizeof(spawn->request_id));
         memcpy(spawn->user, request->wire.user, sizeof(spawn->user));
@@ -306,8 +300,7 @@ static int spawn(struct request *request, const int *fds)
         all[SPAWN_FD_REPORT] = report;
         r = pool_open(request->service);
         if (r == 0)
-                r = cgroup_leaf_take(
-                        &request->service->cgroup, request->broker->accounts.zygote_uid, &request->leaf);
+                r = cgroup_leaf_take(&request->service->cgroup, request->broker->accounts.zygote_uid, &request->leaf);
         if (r < 0)
                 return r;
         if (request->leaf) {
@@ -372,9 +365,7 @@ static const char *admit_front(struct request *request, int front_fd, enum wire_
                 return NULL;
         case FRONT_NETWORK:
                 memcpy(request->address, front.ip, sizeof(request->address));
-                return request->wire.user[0]
-                               ? "a user is named by a peer that is not in TrustNetworkFrontEnd="
-                               : NULL;
+                return request->wire.user[0] ? "a user is named by a peer that is not in TrustNetworkFrontEnd=" : NULL;
         default:
                 return "the front end's account is not in FrontEndUser=";
         }
@@ -430,8 +421,8 @@ static void receive(struct request *request)
 {
         int fds[WIRE_FDS];
         size_t n_fds = 0;
-        ssize_t n = descriptors_receive(request->connection, &request->wire, sizeof(request->wire), fds,
-                WIRE_FDS, &n_fds, MSG_DONTWAIT);
+        ssize_t n = descriptors_receive(
+                request->connection, &request->wire, sizeof(request->wire), fds, WIRE_FDS, &n_fds, MSG_DONTWAIT);
 
         if (n == -EAGAIN)
                 return;
@@ -498,11 +489,10 @@ int request_accept(struct broker *broker, int connection)
                 refuse(request, WIRE_BUSY, "too many launch connections");
                 return 0;
         }
-        r = sd_event_add_io(
-                broker->event, &request->connection_source, connection, EPOLLIN, on_connection, request);
+        r = sd_event_add_io(broker->event, &request->connection_source, connection, EPOLLIN, on_connection, request);
         if (r >= 0)
-                r = sd_event_add_time_relative(broker->event, &request->deadline_source, CLOCK_MONOTONIC,
-                        RECEIVE_USEC, 0, on_receive_late, request);
+                r = sd_event_add_time_relative(broker->event, &request->deadline_source, CLOCK_MONOTONIC, RECEIVE_USEC,
+                        0, on_receive_late, request);
         if (r < 0) {
                 request_free(request);
                 return r;

@@ -62,8 +62,7 @@ static int open_tmpfs(const char *mode, unsigned attributes)
 /* Opens `path` as the service will see it: no symlink and no ".." leads out of `root`. */
 static int open_in_root(int root, const char *path, uint64_t flags)
 {
-        struct open_how how = {
-                .flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+        struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
         int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 
         return fd < 0 ? -errno : fd;
@@ -174,8 +173,8 @@ static int open_binds(
                 sources[i] = -1;
                 if (!service->root_directory && is_same_symlink(index, &binds[i]))
                         continue;
-                sources[i] = open_source(path, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                                       (writable ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_RDONLY));
+                sources[i] = open_source(path,
+                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (writable ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_RDONLY));
                 if (sources[i] == -ENOENT && binds[i].flags & INDEX_BIND_OPTIONAL)
                         continue;
                 if (sources[i] < 0)
@@ -184,8 +183,8 @@ static int open_binds(
         return 0;
 }
 
-static int attach_binds(const struct index *index, const struct index_service *service, int root,
-        int *sources, struct failure *failure)
+static int attach_binds(
+        const struct index *index, const struct index_service *service, int root, int *sources, struct failure *failure)
 {
         const struct index_bind *binds = index_array(index, service->binds);
 
@@ -198,8 +197,7 @@ static int attach_binds(const struct index *index, const struct index_service *s
                 else if (!service->root_directory && is_same_symlink(index, &binds[i]))
                         r = copy_symlink(root, target);
                 if (r == -EROFS || r == -ENOENT)
-                        return failure_set(
-                                failure, STEP_BIND, -r, "mount point %s does not exist in the root", target);
+                        return failure_set(failure, STEP_BIND, -r, "mount point %s does not exist in the root", target);
                 if (r < 0)
                         return failure_set(failure, STEP_BIND, -r, "%s", target);
                 sources[i] = close_fd(sources[i]);
@@ -273,9 +271,7 @@ static int make_temporary(int root, struct failure *failure)
 {
         _cleanup_close_ int fd = open_mount_point(root, "/tmp", S_IFDIR);
 
-        return fd < 0 ? failure_set(
-                                failure, STEP_TEMPORARY, -fd, "mount point /tmp does not exist in the root")
-                      : 0;
+        return fd < 0 ? failure_set(failure, STEP_TEMPORARY, -fd, "mount point /tmp does not exist in the root") : 0;
 }
 
 /* pivot_root(2), NOTES: with new_root and put_old the same folder, the old root ends up on top of the new

@@ -29,8 +29,7 @@ static int pause_accepting(struct broker *broker, int error)
         int r = sd_event_add_time_relative(
                 broker->event, &broker->pause_source, CLOCK_MONOTONIC, PAUSE_USEC, 0, on_pause_over, broker);
 
-        log_message(
-                LOG_WARNING, "accepting launches pauses for %d ms: %s", PAUSE_USEC / 1000, strerror(error));
+        log_message(LOG_WARNING, "accepting launches pauses for %d ms: %s", PAUSE_USEC / 1000, strerror(error));
         return r < 0 ? r : sd_event_source_set_enabled(broker->listen_source, SD_EVENT_OFF);
 }
 
@@ -59,8 +58,7 @@ int server_start(struct broker *broker)
 {
         if (broker->listen_source || broker->draining)
                 return 0;
-        return sd_event_add_io(
-                broker->event, &broker->listen_source, broker->listen_fd, EPOLLIN, on_launch, broker);
+        return sd_event_add_io(broker->event, &broker->listen_source, broker->listen_fd, EPOLLIN, on_launch, broker);
 }
 
 void server_stop(struct broker *broker)

@@ -24,8 +24,7 @@ enum {
 enum {
         SPAWN_CGROUP = 1 << 0,    /* a cgroup descriptor comes along: clone into it */
         SPAWN_TEMPORARY = 1 << 1, /* a detached tmpfs comes along: mount it at /tmp */
-        SPAWN_COMMAND =
-                1 << 2, /* a memfd with "arg\0"… comes along: execute this, not the service's program */
+        SPAWN_COMMAND = 1 << 2,   /* a memfd with "arg\0"… comes along: execute this, not the service's program */
 };
 
 /* Descriptors of a spawn request: these, then the optional ones in the order of their flags. */

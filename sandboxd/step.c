@@ -51,8 +51,7 @@ static const struct {
         {STEP_BIND, ENOENT, "create the source of the bind, or write a '-' before it"},
         {STEP_BIND, EACCES, "the path must be reachable by root without CAP_DAC_OVERRIDE"},
         {STEP_BIND, ENOTDIR, "the mount point in RootDirectory= must be of the same kind as the source"},
-        {STEP_SCRIPT, ENOENT,
-                "the script is not in the root: see ScriptDirectory= and the BindReadOnlyPaths="},
+        {STEP_SCRIPT, ENOENT, "the script is not in the root: see ScriptDirectory= and the BindReadOnlyPaths="},
         {STEP_SCRIPT, EXDEV, "scripts must lie beneath ScriptDirectory=, also after following symlinks"},
         {STEP_SCRIPT, EPERM,
                 "a script and its folders must be owned by root or the identity, and not writable by "
@@ -65,11 +64,9 @@ static const struct {
         {STEP_EXEC, ENOENT,
                 "the interpreter after #!, or the program's loader, is not in the root: add a "
                 "BindReadOnlyPaths= for it"},
-        {STEP_EXEC, EACCES,
-                "the interpreter is not executable, or lies on a mount without exec (BindPaths=, /tmp)"},
+        {STEP_EXEC, EACCES, "the interpreter is not executable, or lies on a mount without exec (BindPaths=, /tmp)"},
         {STEP_EXEC, EAGAIN, "the identity has LimitNPROC= processes already"},
-        {STEP_FORK, EAGAIN,
-                "the identity has LimitNPROC= processes, or the service TasksMax= tasks, already"},
+        {STEP_FORK, EAGAIN, "the identity has LimitNPROC= processes, or the service TasksMax= tasks, already"},
         {STEP_CLONE, EAGAIN, "TasksMax= of the service is reached"},
         {STEP_CONTEXT, 0, "the policy must know the context, and allow sandboxd_zygote_t to set it at exec"},
         {STEP_ENVIRONMENT, E2BIG, "more variables than an application may get"},

@@ -83,8 +83,7 @@ static int open_proc(const struct index *index, int *ret_proc, struct failure *f
                 fsconfig(context, FSCONFIG_SET_STRING, "hidepid", "invisible", 0) < 0 ||
                 fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
                 return failure_set(failure, STEP_PROC, errno, "procfs with subset=pid,hidepid=invisible");
-        *ret_proc =
-                fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        *ret_proc = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
         return *ret_proc < 0 ? failure_set(failure, STEP_PROC, errno, "fsmount") : 0;
 }
 
@@ -149,8 +148,7 @@ static int become_zygote(uid_t uid, gid_t gid, struct failure *failure)
         return r;
 }
 
-static int attach_filter(
-        const struct index *index, struct index_span span, const char *name, struct failure *failure)
+static int attach_filter(const struct index *index, struct index_span span, const char *name, struct failure *failure)
 {
         struct sock_fprog filter = {
                 .len = (unsigned short)span.count,
@@ -272,8 +270,7 @@ static int loop(const struct jail *jail)
         for (;;) {
                 int fds[SPAWN_FDS_MAX], r;
                 size_t n_fds = 0;
-                ssize_t n = descriptors_receive(
-                        jail->control, &spawn, sizeof(spawn), fds, SPAWN_FDS_MAX, &n_fds, 0);
+                ssize_t n = descriptors_receive(jail->control, &spawn, sizeof(spawn), fds, SPAWN_FDS_MAX, &n_fds, 0);
 
                 if (n <= 0)
                         return (int)n;

@@ -82,8 +82,8 @@ void zygote_stop(struct zygote_process *zygote)
         zygote->pidfd = close_fd(zygote->pidfd);
 }
 
-void zygote_fill_request(const struct index *index, const struct index_service *service,
-        const struct index_rule *rule, struct spawn_request *ret_request)
+void zygote_fill_request(const struct index *index, const struct index_service *service, const struct index_rule *rule,
+        struct spawn_request *ret_request)
 {
         const char *context = index_text(index, rule->context ? rule->context : service->context);
 
@@ -112,8 +112,7 @@ int zygote_open_temporary(uint64_t size)
         return fd < 0 ? -errno : fd;
 }
 
-int zygote_send(
-        const struct zygote_process *zygote, struct spawn_request *request, const int *fds, size_t n_fds)
+int zygote_send(const struct zygote_process *zygote, struct spawn_request *request, const int *fds, size_t n_fds)
 {
         request->magic = SPAWN_MAGIC;
         return descriptors_send(zygote->control, request, sizeof(*request), fds, n_fds);
@@ -140,9 +139,8 @@ int zygote_receive(const struct zygote_process *zygote, int flags, struct zygote
         if (n < 0)
                 return (int)n;
         expected = reply.step == STEP_NONE && reply.number != 0;
-        if (n != sizeof(reply) || reply.magic != SPAWN_MAGIC || reply.step >= STEPS ||
-                (n_fds == 1) != expected || memchr(reply.detail, '\0', sizeof(reply.detail)) == NULL ||
-                (pidfd >= 0 && check_child(pidfd) < 0)) {
+        if (n != sizeof(reply) || reply.magic != SPAWN_MAGIC || reply.step >= STEPS || (n_fds == 1) != expected ||
+                memchr(reply.detail, '\0', sizeof(reply.detail)) == NULL || (pidfd >= 0 && check_child(pidfd) < 0)) {
                 close_fd(pidfd);
                 return -EBADMSG;
         }

@@ -45,8 +45,8 @@ int zygote_start(const struct zygote_start *start, struct zygote_process *ret_zy
 void zygote_stop(struct zygote_process *zygote);
 
 /* Fills a spawn request with the identity that `rule` gives, and zeroes the rest. */
-void zygote_fill_request(const struct index *index, const struct index_service *service,
-        const struct index_rule *rule, struct spawn_request *ret_request);
+void zygote_fill_request(const struct index *index, const struct index_service *service, const struct index_rule *rule,
+        struct spawn_request *ret_request);
 
 /* A tmpfs of `size` bytes for SPAWN_TEMPORARY, not attached anywhere yet; or a negative errno. */
 int zygote_open_temporary(uint64_t size);
@@ -56,8 +56,7 @@ int zygote_open_temporary(uint64_t size);
  * flags. They stay the caller's. Returns 0, -EAGAIN when the zygote is too far behind, or -EPIPE when it is
  * gone.
  */
-int zygote_send(
-        const struct zygote_process *zygote, struct spawn_request *request, const int *fds, size_t n_fds);
+int zygote_send(const struct zygote_process *zygote, struct spawn_request *request, const int *fds, size_t n_fds);
 
 /*
  * Takes one answer; with `flags` MSG_DONTWAIT, -EAGAIN when there is none. A pidfd is checked to be that of a

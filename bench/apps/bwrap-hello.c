@@ -9,7 +9,7 @@
 
 int main(void)
 {
-        execl("/usr/bin/bwrap", "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop",
-                "ALL", "--ro-bind", HELLO_DIRECTORY, HELLO_DIRECTORY, HELLO_DIRECTORY "/hello", (char *)NULL);
+        execl("/usr/bin/bwrap", "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
+                "--ro-bind", HELLO_DIRECTORY, HELLO_DIRECTORY, HELLO_DIRECTORY "/hello", (char *)NULL);
         return 127;
 }

@@ -229,8 +229,7 @@ static int write_root(FILE *out, int argument)
         n = scandir("/", &entries, NULL, alphasort);
         if (n < 0)
                 return -errno;
-        fprintf(out, "{\"device\": %ju, \"inode\": %ju, \"entries\": [", (uintmax_t)st.st_dev,
-                (uintmax_t)st.st_ino);
+        fprintf(out, "{\"device\": %ju, \"inode\": %ju, \"entries\": [", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
         for (int i = 0; i < n; i++) {
                 if (strcmp(entries[i]->d_name, ".") == 0 || strcmp(entries[i]->d_name, "..") == 0)
                         continue;
