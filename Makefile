@@ -61,11 +61,11 @@ $(BUILD)/sandboxd: $(call objects,$(BROKER) $(COMMON))
 $(BUILD)/sandboxd: LDLIBS = -lsystemd -lcap
 $(BUILD)/sandboxd-zygote: $(call objects,$(ZYGOTE) $(CHILD) sandboxd/index.c common/descriptors.c)
 $(BUILD)/sandboxd-zygote: LDLIBS = -lcap
-$(BUILD)/sandboxd-compile: $(call objects,$(COMPILER) $(MODEL) sandboxd/door.c)
+$(BUILD)/sandboxd-compile: $(call objects,$(COMPILER) $(MODEL) common/door.c)
 $(BUILD)/sandboxd-compile: LDLIBS = -lseccomp -lselinux -linih
 $(BUILD)/fcgi-bridge: $(call objects,$(BRIDGE) $(COMMON))
 $(BUILD)/fcgi-bridge: LDLIBS = -lsystemd -lseccomp -lcap
-$(BUILD)/sandboxctl: $(call objects,$(CONTROL) $(MODEL) sandboxd/load.c sandboxd/zygote.c sandboxd/step.c common/descriptors.c)
+$(BUILD)/sandboxctl: $(call objects,$(CONTROL) $(MODEL) sandboxd/load.c sandboxd/zygote.c common/step.c common/descriptors.c)
 $(BUILD)/sandboxctl: LDLIBS =
 
 $(addprefix $(BUILD)/,$(PROGRAMS)):

@@ -9,7 +9,7 @@
 
 #include "common/cleanup.h"
 
-/* Sorted, for bsearch(3). REMOTE_USER, REMOTE_ADDR and GATEWAY_INTERFACE are ours to set. */
+/* Sorted, for bsearch(3). REMOTE_USER, REMOTE_ADDR, SERVER_NAME and GATEWAY_INTERFACE are ours. */
 static const char *const allowed[] = {
         "AUTH_TYPE",
         "CONTENT_LENGTH",
@@ -30,7 +30,6 @@ static const char *const allowed[] = {
         "SCRIPT_FILENAME",
         "SCRIPT_NAME",
         "SERVER_ADDR",
-        "SERVER_NAME",
         "SERVER_PORT",
         "SERVER_PROTOCOL",
         "SERVER_SOFTWARE",
@@ -52,7 +51,8 @@ static bool is_passed(const struct index *index, const struct index_service *ser
 static bool is_ours(const char *name)
 {
         return strcmp(name, "REMOTE_USER") == 0 || strcmp(name, "REMOTE_ADDR") == 0 ||
-               strcmp(name, "GATEWAY_INTERFACE") == 0 || strncmp(name, "SANDBOXD_", 9) == 0;
+               strcmp(name, "SERVER_NAME") == 0 || strcmp(name, "GATEWAY_INTERFACE") == 0 ||
+               strncmp(name, "SANDBOXD_", 9) == 0;
 }
 
 static bool is_allowed(const struct index *index, const struct index_service *service, const char *name)
@@ -139,6 +139,10 @@ static int set_facts(struct environment *environment, const struct environment_f
                 r = set_own(environment, "REMOTE_USER", facts->user);
         if (r == 0 && facts->address[0])
                 r = set_own(environment, "REMOTE_ADDR", facts->address);
+        if (r == 0 && facts->host[0])
+                r = set_own(environment, "SERVER_NAME", facts->host);
+        if (r == 0 && facts->script[0])
+                r = set_own(environment, "SCRIPT_FILENAME", facts->script);
         if (r == 0 && !find(environment, "PATH=", 4))
                 r = set_own(environment, "PATH", "/usr/local/bin:/usr/bin:/bin");
         return r;

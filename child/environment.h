@@ -10,8 +10,9 @@
  *
  * From the request: the meta-variables of RFC 3875 section 4.1, those that web servers commonly add, HTTP_*
  * (but never HTTP_PROXY, which programs take for a proxy to use), and the names in PassEnvironment=. Then
- * Environment= of the service. Then what only we may say: REMOTE_USER and REMOTE_ADDR as the broker judged
- * them, GATEWAY_INTERFACE, SANDBOXD_REQUEST_ID, and PATH where nothing else gave one.
+ * Environment= of the service. Then what only we may say: REMOTE_USER, REMOTE_ADDR and
+ * SERVER_NAME as the broker judged them, SCRIPT_FILENAME of the script that was checked, GATEWAY_INTERFACE,
+ * SANDBOXD_REQUEST_ID, and PATH where nothing else gave one.
  */
 
 enum {
@@ -30,6 +31,8 @@ struct environment {
 struct environment_facts {
         const char *user;    /* empty: nobody is logged in, no REMOTE_USER */
         const char *address; /* empty: no REMOTE_ADDR */
+        const char *host;    /* empty: no SERVER_NAME */
+        const char *script;  /* empty: SCRIPT_FILENAME as the request has it; else the one that was checked */
         const char *request_id;
 };
 

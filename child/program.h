@@ -8,10 +8,9 @@
  * not to run.
  */
 struct program {
-        const char *path;      /* inside the root */
-        int fd;                /* open on it, close-on-exec */
-        bool is_elf;           /* executed by descriptor; a script goes by path, see program_exec() */
-        const char *directory; /* to be the working directory */
+        const char *path; /* inside the root */
+        int fd;           /* open on it, close-on-exec */
+        bool is_elf;      /* executed by descriptor; a script goes by path, see program_exec() */
 };
 
 enum { PROGRAM_ARGUMENTS_MAX = 256 };
@@ -26,10 +25,10 @@ int program_command(int memfd, char **argv);
 
 /*
  * Checks the script that the request names: beneath ScriptDirectory= (openat2(2), RESOLVE_BENEATH), a regular
- * file, owned by root or the identity, neither it nor the folders between writable by group or others; nobody
- * else can then have put it there. Returns a descriptor on it, or a negative errno: -ENOENT no such script
- * (or not beneath the directory by its name), -EXDEV beneath by name only, -EPERM the owner or mode is
- * refused.
+ * file, owned by root or the identity, neither it nor the folders that its name goes through writable by group or
+ * others. Where one of these is a symlink, the folders of its target are the administrator's to keep so, too. Returns a
+ * descriptor on it, or a negative errno: -ENOENT no such script (or not beneath the directory by its name), -EXDEV
+ * beneath by name only, -EPERM the owner or mode is refused.
  */
 int program_check_script(const char *script_directory, const char *script);
 

@@ -13,6 +13,9 @@ union control_buffer {
         char bytes[CMSG_SPACE(sizeof(int) * (DESCRIPTORS_MAX + 1))];
 };
 
+/* What the kernel can put into it: alignment makes room for one more than was asked for. */
+enum { DESCRIPTORS_ROOM = (CMSG_SPACE(sizeof(int) * (DESCRIPTORS_MAX + 1)) - CMSG_LEN(0)) / sizeof(int) };
+
 void descriptors_close(int *fds, size_t n_fds)
 {
         for (size_t i = 0; i < n_fds; i++)
@@ -49,7 +52,7 @@ int descriptors_send(int socket_fd, const void *data, size_t size, const int *fd
         }
 }
 
-/* Collects what SCM_RIGHTS brought into `fds` (room for DESCRIPTORS_MAX + 1); any other message is -EBADMSG.
+/* Collects what SCM_RIGHTS brought into `fds` (room for DESCRIPTORS_ROOM); any other message is -EBADMSG.
  */
 static int collect(struct msghdr *message, int *fds, size_t *n_fds)
 {
@@ -63,8 +66,8 @@ static int collect(struct msghdr *message, int *fds, size_t *n_fds)
                         continue;
                 }
                 count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-                if (*n_fds + count > DESCRIPTORS_MAX + 1)
-                        count = DESCRIPTORS_MAX + 1 - *n_fds;
+                if (*n_fds + count > DESCRIPTORS_ROOM)
+                        count = DESCRIPTORS_ROOM - *n_fds;
                 memcpy(fds + *n_fds, CMSG_DATA(header), count * sizeof(int));
                 *n_fds += count;
         }
@@ -82,7 +85,7 @@ ssize_t descriptors_receive(
                 .msg_control = control.bytes,
                 .msg_controllen = sizeof(control.bytes),
         };
-        int fds[DESCRIPTORS_MAX + 1];
+        int fds[DESCRIPTORS_ROOM];
         size_t n_fds = 0;
         ssize_t received;
         int r;

@@ -37,7 +37,7 @@ static void reserve(struct builder *builder, size_t size)
                 exit(EXIT_FAILURE);
         }
         while (builder->size + size > builder->capacity) {
-                builder->capacity = builder->capacity ? 2 * builder->capacity : 64 * 1024;
+                builder->capacity = builder->capacity ? 2 * builder->capacity : (size_t)64 * 1024;
                 builder->data = grow(builder->data, builder->capacity);
         }
 }

@@ -12,7 +12,8 @@ struct compile {
         const char *controllers; /* cgroup v2 controllers that can be had, separated by blanks */
         struct index_header header;
         struct builder builder;
-        bool selinux_enabled; /* the kernel runs SELinux */
+        bool selinux_enabled;  /* the kernel runs SELinux */
+        bool services_refused; /* so a rule may name a service that is not there for that reason */
 };
 
 /* Reads sandboxd.conf, where there is one, into compile->header. */

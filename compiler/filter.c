@@ -332,7 +332,7 @@ bool filter_lets_identities_meet(const struct filter *filter)
         for (size_t i = 0; i < ELEMENTS(meeting); i++)
                 if (has(filter->allowed, seccomp_syscall_resolve_name(meeting[i])))
                         return true;
-        return filter->families & (UINT64_C(1) << AF_UNIX);
+        return filter->families & (UINT64_C(1) << AF_UNIX | UINT64_C(1) << AF_NETLINK | UINT64_C(1) << AF_VSOCK);
 }
 
 /* libseccomp fails here for want of memory or by a mistake of ours; without a whole filter there is no index.
@@ -440,6 +440,21 @@ static void restrict_families(scmp_filter_ctx context, uint64_t allowed)
         must(seccomp_rule_add(context, action, number, 1, SCMP_A0(SCMP_CMP_GE, FILTER_FAMILIES)), "socket");
 }
 
+/*
+ * Without AF_UNIX: a datagram socket of a pair can still be bound to an abstract name and send to others. A stream
+ * socket of a pair is connected for good, and programs use such pairs as pipes.
+ */
+static void restrict_pairs(scmp_filter_ctx context)
+{
+        static const unsigned long types[] = {SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET};
+        int number = seccomp_syscall_resolve_name("socketpair");
+
+        for (size_t i = 0; i < ELEMENTS(types); i++)
+                must(seccomp_rule_add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), number, 1,
+                             SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, types[i])),
+                        "socketpair");
+}
+
 /* Pushing input into the terminal of whoever ran `sandboxctl run`; the kernel takes 32 bits of the command.
  */
 static void restrict_ioctl(scmp_filter_ctx context)
@@ -472,6 +487,8 @@ static struct index_span build_deny(
         restrict_ids(context, "setfsgid", 1, min_gid);
         restrict_clone(context);
         restrict_families(context, allowed_families);
+        if (!(allowed_families & (UINT64_C(1) << AF_UNIX)))
+                restrict_pairs(context);
         restrict_ioctl(context);
         return export(context, builder);
 }

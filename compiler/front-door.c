@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "sandboxd/door.h"
+#include "common/door.h"
 
 static int parse_port(const char *text, unsigned *ret_port)
 {

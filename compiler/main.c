@@ -19,6 +19,7 @@
 #include "common/cleanup.h"
 #include "compiler/compile.h"
 #include "compiler/ini-file.h"
+#include "compiler/source.h"
 #include "compiler/value.h"
 #include "sandboxd/identity.h"
 
@@ -189,6 +190,8 @@ int main(int argc, char **argv)
                         argv[0]);
                 return EXIT_FAILURE;
         }
+        if (!source_check_directory(compile.directory))
+                return EXIT_FAILURE;
         builder_init(&compile.builder);
         compile_main_file(&compile);
         compile_services(&compile);

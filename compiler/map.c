@@ -47,7 +47,7 @@ static void read_service(struct row *row)
         const char *word = row->words[SERVICE], *nearest;
         const char **names;
 
-        if (is_keyword(row, SERVICE, "any") || is_keyword(row, SERVICE, "*"))
+        if (row->compile->services_refused || is_keyword(row, SERVICE, "any") || is_keyword(row, SERVICE, "*"))
                 return;
         names = calloc(builder->services.count + 1, sizeof(*names));
         for (size_t i = 0; names && i < builder->services.count; i++) {

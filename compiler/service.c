@@ -10,12 +10,12 @@
 #include <sys/resource.h>
 
 #include "common/cleanup.h"
+#include "common/door.h"
 #include "compiler/filter.h"
 #include "compiler/front-door.h"
 #include "compiler/ini-file.h"
 #include "compiler/source.h"
 #include "compiler/value.h"
-#include "sandboxd/door.h"
 #include "sandboxd/identity.h"
 
 /* A service while its file is read. */
@@ -29,6 +29,7 @@ struct draft {
         struct list binds;                                      /* of struct index_bind */
         struct list front_end_users;                            /* of uint32_t */
         struct list trusted;                                    /* of struct index_network */
+        unsigned door_line;                                     /* of the last FrontDoor= */
         bool has_section;
 };
 
@@ -126,6 +127,16 @@ static void read_size(struct draft *draft, const char *value)
 {
         if (value_size(value, target(draft)) < 0)
                 wrong(draft, NULL, "'%s' is not a size such as 64M", value);
+}
+
+static void read_temporary_size(struct draft *draft, const char *value)
+{
+        uint64_t size;
+
+        if (value_size(value, &size) < 0 || size == 0 || size > INT64_MAX)
+                wrong(draft, "the kernel takes 0 for no limit", "'%s' is not a size such as 64M", value);
+        else
+                draft->service.temporary_size = size;
 }
 
 static void read_runtime(struct draft *draft, const char *value)
@@ -237,6 +248,7 @@ static void use_door(struct draft *draft, char *word)
 
 static void read_doors(struct draft *draft, const char *value)
 {
+        draft->door_line = draft->position.line;
         each_word(draft, value, &draft->doors, use_door);
 }
 
@@ -300,7 +312,7 @@ static void use_bind(struct draft *draft, char *word)
 
         if (destination)
                 *destination++ = '\0';
-        if (value_path(source) < 0 || (destination && value_path(destination) < 0)) {
+        if (value_path(source) < 0 || (destination && (strchr(destination, ':') || value_path(destination) < 0))) {
                 wrong(draft, "write SOURCE or SOURCE:DESTINATION, absolute and without '..'", "'%s'", source);
                 return;
         }
@@ -346,8 +358,8 @@ static void read_environment(struct draft *draft, const char *value)
  */
 static bool is_dangerous(const char *name)
 {
-        static const char *const prefixes[] = {
-                "LD_", "PYTHON", "PERL", "PHP", "RUBY", "NODE_", "BASH_", "GCONV_", "MALLOC_"};
+        static const char *const prefixes[] = {"LD_", "PYTHON", "PERL", "PHP", "RUBY", "NODE_", "BASH_", "GCONV_",
+                "GLIBC_", "GIT_", "LUA_", "JAVA_", "OPENSSL_", "MALLOC_"};
         static const char *const names[] = {"PATH", "IFS", "ENV", "HOME", "SHELL", "TMPDIR", "HTTP_PROXY"};
 
         for (size_t i = 0; i < ELEMENTS(prefixes); i++)
@@ -414,7 +426,7 @@ static const struct key keys[] = {
         {"BindReadOnlyPaths", read_binds, 0, 0},
         {"BindPaths", read_binds, 0, INDEX_BIND_WRITABLE},
         {"PrivateTmp", read_flag, 0, INDEX_PRIVATE_TMP},
-        {"TemporarySize", read_size, AT(service.temporary_size), 0},
+        {"TemporarySize", read_temporary_size, 0, 0},
         {"PrivateNetwork", read_flag, 0, INDEX_PRIVATE_NETWORK},
         {"RestrictAddressFamilies", read_families, 0, 0},
         {"SystemCallFilter", read_filter, 0, 0},
@@ -551,10 +563,11 @@ static void check_door_is_free(struct draft *draft, const char *path)
                 for (size_t i = 0; i < services[s].doors.count; i++)
                         for (size_t k = 0; k < draft->doors.count; k++)
                                 if (strcmp(builder_text(builder, others[i]), builder_text(builder, mine[k])) == 0)
-                                        diagnose((struct position){.file = path}, "a front door leads to one service",
-                                                "front door %s belongs to service %s already",
-                                                builder_text(builder, mine[k]),
-                                                builder_text(builder, services[s].name));
+                                        diagnose((struct position){path, draft->door_line},
+                                                "a front door leads to one service",
+                                                "front door %s belongs to service %s already, by %s",
+                                                builder_text(builder, mine[k]), builder_text(builder, services[s].name),
+                                                builder_text(builder, services[s].source));
         }
 }
 
@@ -625,7 +638,9 @@ static void compile_service(void *context, const char *path)
 void compile_services(struct compile *compile)
 {
         char directory[PATH_MAX];
+        unsigned before = diagnose_errors();
 
         snprintf(directory, sizeof(directory), "%s/services.d", compile->directory);
         source_each(directory, ".service", compile_service, compile);
+        compile->services_refused = diagnose_errors() > before;
 }

@@ -51,6 +51,13 @@ FILE *source_open(const char *path)
         return stream;
 }
 
+bool source_check_directory(const char *directory)
+{
+        _cleanup_close_ int fd = open_trusted(directory, O_DIRECTORY, S_IFDIR);
+
+        return fd >= 0;
+}
+
 static int is_wanted(const char *name, const char *suffix)
 {
         size_t length = strlen(name), end = strlen(suffix);

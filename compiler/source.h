@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /*
@@ -10,6 +11,9 @@
 /* Opens a file. Complains and returns NULL when it cannot be read or could be written by another than root.
  */
 FILE *source_open(const char *path);
+
+/* Complains about a folder that does not exist or that another than root could write. Returns whether it is fit. */
+bool source_check_directory(const char *directory);
 
 /*
  * Calls `visit` with the path of each file in `directory` whose name ends with `suffix`, in the order of

@@ -241,12 +241,19 @@ static void update_events(struct connection *connection)
 
 void connection_settle(struct connection *connection)
 {
-        if (!connection->dead && !connection->lingering)
-                handle_records(connection);
-        if (connection->bridge->stopping && !connection->request)
-                connection->closing = true;
-        if (!connection->dead && !connection->lingering)
-                transmit(connection);
+        bool had_room;
+
+        /* A record that waited for room in the output is tried again as soon as sending makes some: with the output
+         * empty, no event would come to do it. */
+        do {
+                if (!connection->dead && !connection->lingering)
+                        handle_records(connection);
+                if (connection->bridge->stopping && !connection->request)
+                        connection->closing = true;
+                had_room = connection_has_room(connection);
+                if (!connection->dead && !connection->lingering)
+                        transmit(connection);
+        } while (!connection->dead && connection->stalled && !had_room && connection_has_room(connection));
         if (!connection->dead && connection->closing && !connection->lingering && buffer_used(&connection->out) == 0)
                 close_or_linger(connection);
         if (connection->lingering || connection->closing)

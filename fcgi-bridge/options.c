@@ -11,10 +11,6 @@
 #include "common/cleanup.h"
 #include "common/wire.h"
 
-#ifndef PROJECT_VERSION
-#define PROJECT_VERSION "unversioned"
-#endif
-
 #define SECOND UINT64_C(1000000)
 
 enum {
@@ -189,7 +185,7 @@ static int parse_option(int option, const char *name, const char *value, struct 
                 print_help();
                 return 1;
         case OPTION_VERSION:
-                puts("fcgi-bridge " PROJECT_VERSION);
+                puts("fcgi-bridge " VERSION);
                 return 1;
         default: /* getopt_long(3) has said what is wrong */
                 return -EINVAL;

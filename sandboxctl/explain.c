@@ -75,7 +75,6 @@ int control_explain(const struct options *options)
         const struct index_service *service;
         const struct index_rule *rule;
         const char *reason = NULL;
-        uint32_t ids[ACCOUNT_IDS];
         struct accounts accounts;
         struct index index;
 
@@ -94,9 +93,8 @@ int control_explain(const struct options *options)
                 return EXIT_SUCCESS;
         }
         printf("rule: %s:%u\n", index_text(&index, rule->source), rule->line);
-        accounts_ids(&accounts, ids);
         if (rule->action == INDEX_BECOME)
-                reason = identity_refusal(&index, rule, ids, ACCOUNT_IDS);
+                reason = identity_refusal(&index, rule, accounts.ids, ACCOUNT_IDS);
         if (rule->action != INDEX_BECOME || reason) {
                 printf("refused: 403: %s\n", reason ? reason : "the rule says deny");
                 return EXIT_SUCCESS;

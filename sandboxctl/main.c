@@ -91,9 +91,8 @@ int control_check(const struct options *options)
 {
         struct accounts accounts;
         struct index index;
-        int r = control_load(options, &accounts, &index);
 
-        if (r < 0) {
+        if (control_load(options, &accounts, &index) != 0) {
                 fprintf(stderr, "sandboxctl: the configuration in %s is refused\n", options->config);
                 return EXIT_FAILURE;
         }

@@ -119,7 +119,7 @@ static int spawn(const struct zygote_process *zygote, const struct index_service
         status = take_answer(zygote, &answer);
         if (status != 0)
                 return status;
-        report_end = close_fd(report_end);
+        close_fd(take_fd(&report_end)); /* only the command and its init hold it now */
         status = wait_for(answer.pidfd, report);
         close_fd(answer.pidfd);
         return status;
@@ -133,8 +133,8 @@ static int run(const struct index *index, const struct index_service *service, c
                 .path = path,
                 .index_fd = index->fd,
                 .service = (size_t)(service - index_services(index)),
-                .uid = accounts->zygote_uid,
-                .gid = accounts->zygote_gid,
+                .uid = accounts->uid[ACCOUNT_ZYGOTE],
+                .gid = accounts->gid[ACCOUNT_ZYGOTE],
                 .cgroup = -1,
         };
         struct zygote_process zygote;
@@ -161,7 +161,6 @@ int control_run(const struct options *options)
         const struct index_service *service;
         const struct index_rule *rule;
         const char *reason = "the rule says deny";
-        uint32_t ids[ACCOUNT_IDS];
         struct accounts accounts;
         struct index index;
 
@@ -176,11 +175,10 @@ int control_run(const struct options *options)
                 return EXIT_REFUSED;
         rule = identity_match(
                 &index, &(struct identity_query){options->service, options->user, options->address, options->host});
-        accounts_ids(&accounts, ids);
         if (!rule)
                 reason = "no identity rule matches";
         else if (rule->action == INDEX_BECOME)
-                reason = identity_refusal(&index, rule, ids, ACCOUNT_IDS);
+                reason = identity_refusal(&index, rule, accounts.ids, ACCOUNT_IDS);
         if (reason) {
                 fprintf(stderr, "sandboxctl: refused: %s\n", reason);
                 return EXIT_REFUSED;

@@ -36,8 +36,9 @@ struct zygote {
         struct service *service;
         struct zygote_process process;
         sd_event_source *control_source;
-        struct request_list waiting; /* for its answers, in the order they were sent */
-        uid_t uid;                   /* of the one identity it serves; with INDEX_PER_IDENTITY only */
+        sd_event_source *patience_source; /* armed while an answer is awaited */
+        struct request_list waiting;      /* for its answers, in the order they were sent */
+        uid_t uid;                        /* of the one identity it serves; with INDEX_PER_IDENTITY only */
         gid_t gid;
         uint64_t last_used; /* µs, monotonic */
         bool ready;
@@ -101,7 +102,6 @@ struct broker {
         char zygote_path[PATH_MAX];
         char compiler_path[PATH_MAX];
         struct accounts accounts;
-        uint32_t account_ids[ACCOUNT_IDS];
         struct cgroups cgroups;
         struct generation *current; /* NULL until the first configuration is loaded */
         unsigned generations;

@@ -144,16 +144,15 @@ static void remove_leftovers(int own)
 static void enable_controllers(int folder, char *enabled, size_t size)
 {
         static const char *const wanted[] = {"cpu", "memory", "pids"};
+        size_t used = 0;
 
         enabled[0] = '\0';
-        for (size_t i = 0; i < ELEMENTS(wanted); i++) {
+        for (size_t i = 0; i < ELEMENTS(wanted) && used < size; i++) {
                 char text[32];
 
                 snprintf(text, sizeof(text), "+%s", wanted[i]);
-                if (write_file(folder, "cgroup.subtree_control", text) == 0 && strlen(enabled) + 32 < size) {
-                        strcat(enabled, *enabled ? " " : "");
-                        strcat(enabled, wanted[i]);
-                }
+                if (write_file(folder, "cgroup.subtree_control", text) == 0)
+                        used += (size_t)snprintf(enabled + used, size - used, "%s%s", used ? " " : "", wanted[i]);
         }
 }
 

@@ -20,14 +20,40 @@ static bool is_connected_stream(int fd, struct sockaddr_storage *peer)
         return getpeername(fd, (struct sockaddr *)peer, &peer_length) == 0;
 }
 
-int front_inspect(int fd, struct front *ret_front)
+/* socket(7) does not know SO_NETNS_COOKIE (Linux 5.14) yet: a number that no two network namespaces share. */
+static bool same_network(int a, int b)
+{
+        uint64_t cookie_a, cookie_b;
+        socklen_t length = sizeof(cookie_a);
+
+        if (getsockopt(a, SOL_SOCKET, SO_NETNS_COOKIE, &cookie_a, &length) < 0)
+                return false;
+        length = sizeof(cookie_b);
+        return getsockopt(b, SOL_SOCKET, SO_NETNS_COOKIE, &cookie_b, &length) == 0 && cookie_a == cookie_b;
+}
+
+bool front_peer_is(int fd, const uint32_t *uids, size_t n)
+{
+        struct ucred credentials;
+        socklen_t length = sizeof(credentials);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (uids[i] == credentials.uid)
+                        return true;
+        return false;
+}
+
+int front_inspect(int fd, int reference, struct front *ret_front)
 {
         struct sockaddr_storage local = {0}, peer = {0};
         socklen_t length = sizeof(local), credentials_length = sizeof(struct ucred);
         struct front front = {.uid = (uid_t)-1};
         struct ucred credentials;
 
-        if (!is_connected_stream(fd, &peer) || getsockname(fd, (struct sockaddr *)&local, &length) < 0)
+        if (!is_connected_stream(fd, &peer) || !same_network(fd, reference) ||
+                getsockname(fd, (struct sockaddr *)&local, &length) < 0)
                 return -EBADMSG;
         if (door_name(&local, length, front.door, sizeof(front.door)) < 0)
                 return -EBADMSG;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/wire.h"
-#include "sandboxd/door.h"
+#include "common/door.h"
 #include "sandboxd/index.h"
 
 /*
@@ -17,9 +17,15 @@ struct front {
         char ip[WIRE_ADDRESS_SIZE]; /* of the front end, on a TCP door */
 };
 
-/* Inspects the connection `fd`. Returns 0; -EBADMSG when it is no connected stream socket of a kind with
- * doors. */
-int front_inspect(int fd, struct front *ret_front);
+/*
+ * Inspects the connection `fd`. Returns 0; -EBADMSG when it is no connected stream socket of a kind with doors, or
+ * lives in another network namespace than the socket `reference`: in a namespace of its own, anybody can have any
+ * address.
+ */
+int front_inspect(int fd, int reference, struct front *ret_front);
+
+/* Whether the process that connected the Unix socket `fd` runs as one of `n` uids (unix(7), SO_PEERCRED). */
+bool front_peer_is(int fd, const uint32_t *uids, size_t n);
 
 /* The service that the door belongs to, or NULL. */
 const struct index_service *front_service(const struct index *index, const struct front *front);

@@ -161,6 +161,7 @@ int generation_load(struct broker *broker)
                 &broker->load);
         if (r < 0) {
                 log_message(LOG_ERR, "cannot start %s: %s", broker->compiler_path, strerror(-r));
+                sd_notify(0, broker->current ? "READY=1" : "STATUS=no configuration");
                 return broker->current ? 0 : r;
         }
         r = sd_event_add_io(broker->event, &broker->load_source, broker->load.pidfd, EPOLLIN, on_compiler_end, broker);

@@ -87,8 +87,8 @@ int identity_parse_network(const char *text, struct index_network *ret_network)
 }
 
 /*
- * Without an address (the web server named none, or not one), a rule that admits does not match, and a rule
- * that denies does: leaving the address out must not be a way round a deny rule.
+ * Without an address or a host (the web server named none, or its word does not count), a rule that asks for one
+ * does not match if it admits, and does if it denies: leaving it out must not be a way round a deny rule.
  */
 static bool address_matches(const struct index_rule *rule, const struct index_network *address)
 {
@@ -118,9 +118,11 @@ static bool host_matches(const struct index *index, const struct index_rule *rul
         const char *pattern = index_text(index, rule->host);
         size_t length = strlen(host), suffix;
 
-        switch (rule->host_match) {
-        case INDEX_ANY:
+        if (rule->host_match == INDEX_ANY)
                 return true;
+        if (length == 0)
+                return rule->action == INDEX_DENY;
+        switch (rule->host_match) {
         case INDEX_EXACT:
                 return strcasecmp(pattern, host) == 0;
         case INDEX_SUFFIX:
@@ -150,6 +152,9 @@ const struct index_rule *identity_match(const struct index *index, const struct 
         return NULL;
 }
 
+/* nobody, nogroup: whatever a user namespace does not map (user_namespaces(7)), so nobody's identity. */
+enum { OVERFLOW_ID = 65534 };
+
 static bool is_reserved(uint32_t id, const uint32_t *reserved, size_t n_reserved)
 {
         for (size_t i = 0; i < n_reserved; i++)
@@ -164,10 +169,10 @@ const char *identity_refusal(
         const uint32_t *groups = index_array(index, rule->groups);
         const struct index_header *header = index->header;
 
-        if (rule->uid == 0 || rule->uid == UINT32_MAX)
-                return "its uid is 0 or -1";
-        if (rule->gid == 0 || rule->gid == UINT32_MAX)
-                return "its gid is 0 or -1";
+        if (rule->uid == 0 || rule->uid == UINT32_MAX || rule->uid == OVERFLOW_ID)
+                return "its uid is 0, 65534 or -1";
+        if (rule->gid == 0 || rule->gid == UINT32_MAX || rule->gid == OVERFLOW_ID)
+                return "its gid is 0, 65534 or -1";
         if (rule->uid < header->min_uid)
                 return "its uid is below MinUID=";
         if (rule->gid < header->min_gid)

@@ -13,7 +13,7 @@ struct identity_query {
         const char *user;    /* empty: nobody is logged in */
         const char *address; /* text; empty or not an address: only ADDRESS any admits, and every deny rule
                                 denies */
-        const char *host;    /* any case */
+        const char *host;    /* any case; empty: unknown, as for the address */
 };
 
 /* The first rule that matches, or NULL: refused. */
@@ -30,7 +30,7 @@ int identity_parse_network(const char *text, struct index_network *ret_network);
 bool identity_in_network(const struct index_network *network, const struct index_network *address);
 
 /*
- * The one place where an identity is refused whatever the map says: uid or gid 0 or -1, or below the
+ * The one place where an identity is refused whatever the map says: uid or gid 0, 65534 or -1, or below the
  * configured minimum, a supplementary group likewise, or one of `n_reserved` ids, which belong to the
  * project's own accounts. Returns NULL when it may be used, or the reason.
  */

@@ -57,10 +57,10 @@ void init_run(const struct jail *jail, struct jail_request *request)
                 fail(step == STEP_DESCRIPTORS ? request->fds[SPAWN_FD_REPORT] : JAIL_FD_REPORT, step, -r);
 
         /* vfork(2): the child runs in our memory until it executes, so that no page is copied for it. */
-        application = vfork();
+        application = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork): nobody waits for us */
         if (application == 0) {
                 r = jail_execute(jail, request->spawn, &jailed, &step);
-                fail(JAIL_FD_REPORT, step, -r);
+                fail(JAIL_FD_REPORT, step, -r); /* NOLINT(clang-analyzer-unix.Vfork): a write(2) and _exit(2) */
         }
         if (application < 0)
                 fail(JAIL_FD_REPORT, STEP_FORK, errno);

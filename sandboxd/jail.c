@@ -217,6 +217,8 @@ static int step_environment(const struct jail *jail, struct jail_request *reques
         const struct environment_facts facts = {
                 .user = request->spawn->user,
                 .address = request->spawn->address,
+                .host = request->spawn->host,
+                .script = jail->service->script_directory ? request->spawn->script : "",
                 .request_id = request->spawn->request_id,
         };
         size_t size = 0;

@@ -18,54 +18,37 @@
 
 enum { OUTPUT_FD = 3, CPU_SECONDS = 60 };
 
-static int find_account(const char *name, uid_t *ret_uid, gid_t *ret_gid, const char **ret_missing)
-{
-        const struct passwd *entry = getpwnam(name);
-
-        if (!entry) {
-                *ret_missing = name;
-                return -ENOENT;
-        }
-        *ret_uid = entry->pw_uid;
-        *ret_gid = entry->pw_gid;
-        return 0;
-}
-
 int accounts_find(struct accounts *ret_accounts, const char **ret_missing)
 {
-        struct accounts accounts;
-        int r = find_account("sandboxd-zygote", &accounts.zygote_uid, &accounts.zygote_gid, ret_missing);
-
-        if (r == 0)
-                r = find_account("sandboxd-config", &accounts.config_uid, &accounts.config_gid, ret_missing);
-        if (r == 0)
-                r = find_account("fcgi-bridge", &accounts.bridge_uid, &accounts.bridge_gid, ret_missing);
-        if (r == 0)
-                *ret_accounts = accounts;
-        return r;
-}
-
-void accounts_ids(const struct accounts *accounts, uint32_t *ids)
-{
-        const uint32_t all[ACCOUNT_IDS] = {
-                accounts->zygote_uid,
-                accounts->config_uid,
-                accounts->bridge_uid,
-                accounts->zygote_gid,
-                accounts->config_gid,
-                accounts->bridge_gid,
+        static const char *const names[ACCOUNTS] = {
+                [ACCOUNT_ZYGOTE] = "sandboxd-zygote",
+                [ACCOUNT_CONFIG] = "sandboxd-config",
+                [ACCOUNT_BRIDGE] = "fcgi-bridge",
         };
+        struct accounts accounts;
 
-        memcpy(ids, all, sizeof(all));
+        for (int i = 0; i < ACCOUNTS; i++) {
+                const struct passwd *entry = getpwnam(names[i]);
+
+                if (!entry) {
+                        *ret_missing = names[i];
+                        return -ENOENT;
+                }
+                accounts.uid[i] = entry->pw_uid;
+                accounts.gid[i] = entry->pw_gid;
+        }
+        *ret_accounts = accounts;
+        return 0;
 }
 
 static int drop(const struct accounts *accounts)
 {
         const struct rlimit cpu = {CPU_SECONDS, CPU_SECONDS};
 
-        if (geteuid() == 0 && (setgroups(0, NULL) < 0 ||
-                                      setresgid(accounts->config_gid, accounts->config_gid, accounts->config_gid) < 0 ||
-                                      setresuid(accounts->config_uid, accounts->config_uid, accounts->config_uid) < 0))
+        uid_t uid = accounts->uid[ACCOUNT_CONFIG];
+        gid_t gid = accounts->gid[ACCOUNT_CONFIG];
+
+        if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0))
                 return -errno;
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || setrlimit(RLIMIT_CPU, &cpu) < 0)
                 return -errno;
@@ -78,10 +61,9 @@ _Noreturn static void execute(const char *compiler, const char *directory, const
         char config[PATH_MAX], groups[512], reserved[128], output_fd[32];
         char *argv[] = {(char *)"sandboxd-compile", config, groups, reserved, output_fd, NULL};
         char *envp[] = {NULL};
-        uint32_t ids[ACCOUNT_IDS];
+        const uint32_t *ids = accounts->ids;
         sigset_t none;
 
-        accounts_ids(accounts, ids);
         snprintf(config, sizeof(config), "--config=%s", directory);
         snprintf(groups, sizeof(groups), "--controllers=%s", controllers);
         snprintf(reserved, sizeof(reserved), "--reserved=%u,%u,%u,%u,%u,%u", ids[0], ids[1], ids[2], ids[3], ids[4],

@@ -11,17 +11,26 @@
  */
 
 /* The project's own accounts: static, made by sysusers.d(5). Nobody's requests ever run as one of them. */
+enum account {
+        ACCOUNT_ZYGOTE,
+        ACCOUNT_CONFIG,
+        ACCOUNT_BRIDGE,
+        ACCOUNTS,
+};
+
+enum { ACCOUNT_IDS = 2 * ACCOUNTS };
+
 struct accounts {
-        uid_t zygote_uid, config_uid, bridge_uid;
-        gid_t zygote_gid, config_gid, bridge_gid;
+        union {
+                struct {
+                        uint32_t uid[ACCOUNTS], gid[ACCOUNTS];
+                };
+                uint32_t ids[ACCOUNT_IDS]; /* all of them, for identity_refusal() */
+        };
 };
 
 /* Looks the accounts up. Returns 0, or -ENOENT with the name of a missing one in *ret_missing. */
 int accounts_find(struct accounts *ret_accounts, const char **ret_missing);
-
-/* Writes the accounts' ids into `ids`, which has room for ACCOUNT_IDS; for identity_refusal(). */
-enum { ACCOUNT_IDS = 6 };
-void accounts_ids(const struct accounts *accounts, uint32_t *ids);
 
 struct load {
         int pidfd;  /* readable when the compiler has ended */

@@ -270,7 +270,6 @@ static int set_up(struct broker *broker)
                         LOG_ERR, "there is no account %s: run systemd-sysusers, see units/sandboxd.sysusers", missing);
                 return r;
         }
-        accounts_ids(&broker->accounts, broker->account_ids);
         r = cgroups_open(&broker->cgroups);
         if (r < 0)
                 return fail("cannot make a control group below our own (a unit needs Delegate=yes)", r);

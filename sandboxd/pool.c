@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandboxd/pool.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <syslog.h>
 
@@ -12,7 +14,10 @@
 #include "sandboxd/generation.h"
 #include "sandboxd/request.h"
 
-enum { BACKOFF_USEC = 1000000 }; /* after a zygote that failed to start */
+enum {
+        BACKOFF_USEC = 1000000,   /* after a zygote that failed to start */
+        PATIENCE_USEC = 10000000, /* for an answer; a bind of a dead network file system can hang a start for ever */
+};
 
 /*
  * Its pidfd is waited for in the background: a zygote whose control socket is closed ends by itself, but
@@ -50,6 +55,7 @@ static void zygote_free(struct zygote *zygote, const struct zygote_answer *why)
         TAILQ_REMOVE(&service->zygotes, zygote, link);
         service->n_zygotes--;
         sd_event_source_disable_unref(zygote->control_source);
+        sd_event_source_disable_unref(zygote->patience_source);
         zygote->process.control = close_fd(zygote->process.control);
         reap_later(service->generation->broker, zygote->process.pidfd);
         while ((request = TAILQ_FIRST(&zygote->waiting))) {
@@ -77,11 +83,31 @@ static void zygote_failed(struct zygote *zygote, const struct zygote_answer *ans
 /* One that ends by itself, or says what nobody asked. */
 static void zygote_lost(struct zygote *zygote, int error)
 {
-        struct zygote_answer answer = {.step = zygote->ready ? STEP_CLONE : STEP_NONE, .error = -error};
+        struct zygote_answer answer = {.step = zygote->ready ? STEP_CLONE : STEP_START, .error = -error};
 
         snprintf(answer.detail, sizeof(answer.detail), "%s",
                 zygote->ready ? "the zygote ended" : "the zygote ended before it was ready");
         zygote_failed(zygote, &answer);
+}
+
+static int on_zygote_late(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct zygote *zygote = userdata;
+
+        (void)source, (void)usec;
+        syscall(SYS_pidfd_send_signal, zygote->process.pidfd, SIGKILL, NULL, 0);
+        zygote_lost(zygote, -ETIMEDOUT);
+        return 0;
+}
+
+/* While somebody waits, the clock runs, anew with each answer. */
+static void set_patience(struct zygote *zygote)
+{
+        bool awaited = !zygote->ready || !TAILQ_EMPTY(&zygote->waiting);
+
+        if (awaited)
+                sd_event_source_set_time_relative(zygote->patience_source, PATIENCE_USEC);
+        sd_event_source_set_enabled(zygote->patience_source, awaited ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
 static void take_answer(struct zygote *zygote, const struct zygote_answer *answer)
@@ -89,6 +115,7 @@ static void take_answer(struct zygote *zygote, const struct zygote_answer *answe
         struct request *request = TAILQ_FIRST(&zygote->waiting);
 
         TAILQ_REMOVE(&zygote->waiting, request, waiting);
+        set_patience(zygote);
         if (answer->pidfd >= 0)
                 request_spawned(request, answer->pidfd);
         else
@@ -121,8 +148,10 @@ static int on_zygote_answer(sd_event_source *source, int fd, uint32_t events, vo
                 take_answer(zygote, &answer);
         else if (answer.step != STEP_NONE)
                 zygote_failed(zygote, &answer);
-        else
+        else {
                 zygote->ready = true;
+                set_patience(zygote);
+        }
         return 0;
 }
 
@@ -136,7 +165,7 @@ int pool_open(struct service *service)
                 return 0;
         snprintf(name, sizeof(name), "%s.%u", service->name, generation->number);
         r = cgroup_service_open(&generation->broker->cgroups, service->config, name,
-                generation->broker->accounts.zygote_uid, &service->cgroup);
+                generation->broker->accounts.uid[ACCOUNT_ZYGOTE], &service->cgroup);
         service->cgroup_open = r == 0;
         return r;
 }
@@ -148,8 +177,8 @@ static int zygote_new(struct service *service, uid_t uid, gid_t gid, struct zygo
                 .path = broker->zygote_path,
                 .index_fd = service->generation->index.fd,
                 .service = (size_t)(service->config - index_services(&service->generation->index)),
-                .uid = broker->accounts.zygote_uid,
-                .gid = broker->accounts.zygote_gid,
+                .uid = broker->accounts.uid[ACCOUNT_ZYGOTE],
+                .gid = broker->accounts.gid[ACCOUNT_ZYGOTE],
                 .cgroup = service->cgroup.zygotes,
         };
         struct zygote *zygote = calloc(1, sizeof(*zygote));
@@ -170,6 +199,9 @@ static int zygote_new(struct service *service, uid_t uid, gid_t gid, struct zygo
         service->n_zygotes++;
         r = sd_event_add_io(
                 broker->event, &zygote->control_source, zygote->process.control, EPOLLIN, on_zygote_answer, zygote);
+        if (r >= 0)
+                r = sd_event_add_time_relative(broker->event, &zygote->patience_source, CLOCK_MONOTONIC, PATIENCE_USEC,
+                        0, on_zygote_late, zygote);
         if (r < 0) {
                 zygote_free(zygote, &(struct zygote_answer){0});
                 return r;
@@ -235,13 +267,18 @@ int pool_spawn(struct request *request, struct spawn_request *spawn, const int *
         zygote->last_used = broker_now(request->broker);
         request->zygote = zygote;
         TAILQ_INSERT_TAIL(&zygote->waiting, request, waiting);
+        if (zygote->ready && TAILQ_FIRST(&zygote->waiting) == request)
+                set_patience(zygote);
         return 0;
 }
 
 void pool_close(struct service *service)
 {
         const struct zygote_answer ended = {.step = STEP_CLONE, .error = ESHUTDOWN, .detail = "the service is closing"};
+        struct zygote *zygote, *next;
 
-        while (!TAILQ_EMPTY(&service->zygotes))
-                zygote_free(TAILQ_FIRST(&service->zygotes), &ended);
+        for (zygote = TAILQ_FIRST(&service->zygotes); zygote; zygote = next) {
+                next = TAILQ_NEXT(zygote, link);
+                zygote_free(zygote, &ended);
+        }
 }

@@ -63,23 +63,34 @@ static void request_free(struct request *request)
         free(request);
 }
 
+/* In quotes, and nothing in it can end them: a user's name must not look like the fields behind it. */
+static const char *quote(const char *text, char *quoted, size_t size)
+{
+        snprintf(quoted, size, "\"%s\"", text);
+        for (char *c = quoted + 1; c[0] && c[1]; c++)
+                if (*c == '"')
+                        *c = '?';
+        return quoted;
+}
+
 static void log_end(const struct request *request, enum wire_outcome outcome, uint32_t detail, const char *reason,
         const struct rusage *usage)
 {
         uint64_t wall = broker_now(request->broker) - request->started;
+        char user[WIRE_USER_SIZE + 2], host[WIRE_HOST_SIZE + 2], address[WIRE_ADDRESS_SIZE + 2], identity[32] = "-";
         int64_t cpu = 0;
 
         if (usage)
                 cpu = (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * INT64_C(1000000) + usage->ru_utime.tv_usec +
                       usage->ru_stime.tv_usec;
+        if (request->rule)
+                snprintf(identity, sizeof(identity), "%u:%u", request->rule->uid, request->rule->gid);
         log_request(outcome == WIRE_EXITED ? LOG_INFO : LOG_WARNING, request->wire.request_id,
                 request->service ? request->service->name : NULL,
-                "outcome=%s detail=%u user=%s address=%s host=%s uid=%u gid=%u wall=%.1fms cpu=%.1fms "
-                "maxrss=%ldK%s%s",
+                "outcome=%s detail=%u user=%s address=%s host=%s identity=%s wall=%.1fms cpu=%.1fms maxrss=%ldK%s%s",
                 request->ending && request->bridge_gone ? "aborted" : wire_outcome_name(outcome), detail,
-                request->wire.user[0] ? request->wire.user : "-", request->address[0] ? request->address : "-",
-                request->wire.host[0] ? request->wire.host : "-", request->rule ? request->rule->uid : 0,
-                request->rule ? request->rule->gid : 0, (double)wall / 1000, (double)cpu / 1000,
+                quote(request->wire.user, user, sizeof(user)), quote(request->address, address, sizeof(address)),
+                quote(request->wire.host, host, sizeof(host)), identity, (double)wall / 1000, (double)cpu / 1000,
                 usage ? usage->ru_maxrss : 0L, reason ? " reason=" : "", reason ? reason : "");
 }
 
@@ -269,6 +280,7 @@ static void fill_spawn(const struct request *request, struct spawn_request *spaw
         memcpy(spawn->request_id, request->wire.request_id, sizeof(spawn->request_id));
         memcpy(spawn->user, request->wire.user, sizeof(spawn->user));
         memcpy(spawn->address, request->address, sizeof(spawn->address));
+        memcpy(spawn->host, request->wire.host, sizeof(spawn->host));
         memcpy(spawn->script, request->wire.script, sizeof(spawn->script));
 }
 
@@ -300,7 +312,8 @@ static int spawn(struct request *request, const int *fds)
         all[SPAWN_FD_REPORT] = report;
         r = pool_open(request->service);
         if (r == 0)
-                r = cgroup_leaf_take(&request->service->cgroup, request->broker->accounts.zygote_uid, &request->leaf);
+                r = cgroup_leaf_take(
+                        &request->service->cgroup, request->broker->accounts.uid[ACCOUNT_ZYGOTE], &request->leaf);
         if (r < 0)
                 return r;
         if (request->leaf) {
@@ -349,8 +362,8 @@ static const char *admit_front(struct request *request, int front_fd, enum wire_
         struct front front;
 
         *ret_outcome = WIRE_INVALID;
-        if (front_inspect(front_fd, &front) < 0)
-                return "the front connection is not a connected stream socket";
+        if (front_inspect(front_fd, request->broker->listen_fd, &front) < 0)
+                return "the front connection is not a connected stream socket of this network namespace";
         config = front_service(&generation->index, &front);
         *ret_outcome = WIRE_NO_SERVICE;
         if (!config)
@@ -365,6 +378,7 @@ static const char *admit_front(struct request *request, int front_fd, enum wire_
                 return NULL;
         case FRONT_NETWORK:
                 memcpy(request->address, front.ip, sizeof(request->address));
+                memset(request->wire.host, 0, sizeof(request->wire.host));
                 return request->wire.user[0] ? "a user is named by a peer that is not in TrustNetworkFrontEnd=" : NULL;
         default:
                 return "the front end's account is not in FrontEndUser=";
@@ -390,7 +404,7 @@ static const char *admit_identity(struct request *request, enum wire_outcome *re
                 return "no identity rule matches";
         if (rule->action != INDEX_BECOME)
                 return "the identity rule says deny";
-        reason = identity_refusal(index, rule, broker->account_ids, ACCOUNT_IDS);
+        reason = identity_refusal(index, rule, broker->accounts.ids, ACCOUNT_IDS);
         if (reason)
                 return reason;
         request->rule = rule;

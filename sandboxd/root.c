@@ -170,7 +170,6 @@ static int open_binds(
                 bool writable = binds[i].flags & INDEX_BIND_WRITABLE;
                 const char *path = index_text(index, binds[i].source);
 
-                sources[i] = -1;
                 if (!service->root_directory && is_same_symlink(index, &binds[i]))
                         continue;
                 sources[i] = open_source(path,
@@ -297,6 +296,8 @@ int root_enter(const struct index *index, const struct index_service *service, s
         _cleanup_close_ int root = -1;
         mode_t mask = umask(0);
 
+        memset(device_sources, -1, sizeof(device_sources));
+        memset(sources, -1, sizeof(sources));
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
                 return failure_set(failure, STEP_ROOT, errno, "make every mount private");
         r = open_devices(device_sources, failure);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "sandboxd/index.h"
-#include "sandboxd/step.h"
+#include "common/step.h"
 
 /* A failed step of a zygote's set-up, with what it was about. */
 struct failure {

@@ -36,6 +36,8 @@ static int pause_accepting(struct broker *broker, int error)
 static int on_launch(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
         struct broker *broker = userdata;
+        /* The socket's mode says so already; a mistake there must not be anybody's way to every service. */
+        const uint32_t bridges[] = {0, broker->accounts.uid[ACCOUNT_BRIDGE]};
 
         (void)source, (void)events;
         for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
@@ -47,6 +49,11 @@ static int on_launch(sd_event_source *source, int fd, uint32_t events, void *use
                         continue;
                 if (connection < 0)
                         return pause_accepting(broker, errno);
+                if (!front_peer_is(connection, bridges, ELEMENTS(bridges))) {
+                        log_message(LOG_WARNING, "a launch connection of an account other than fcgi-bridge is closed");
+                        close_fd(connection);
+                        continue;
+                }
                 r = request_accept(broker, connection);
                 if (r < 0)
                         log_message(LOG_WARNING, "a launch is dropped: %s", strerror(-r));

@@ -5,7 +5,7 @@
 
 #include "common/wire.h"
 #include "sandboxd/index.h"
-#include "sandboxd/step.h"
+#include "common/step.h"
 
 /*
  * The spawn protocol, between the broker (or sandboxctl) and a zygote that it started, over a SOCK_SEQPACKET
@@ -49,6 +49,7 @@ struct spawn_request {
         char request_id[WIRE_REQUEST_ID_SIZE];
         char user[WIRE_USER_SIZE];
         char address[WIRE_ADDRESS_SIZE];
+        char host[WIRE_HOST_SIZE];
         char script[WIRE_SCRIPT_SIZE];
         char context[INDEX_CONTEXT_MAX + 1]; /* empty: none is set */
 };

@@ -24,6 +24,7 @@
 #include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -160,6 +161,28 @@ static int attach_filter(const struct index *index, struct index_span span, cons
         return 0;
 }
 
+/*
+ * Hard limits above our own are for CAP_SYS_RESOURCE to set, which no child has: here and now, the soft ones
+ * stay. The children then lower both to what the service says.
+ */
+static int raise_limits(const struct index_service *service, struct failure *failure)
+{
+        for (int i = 0; i < INDEX_LIMITS; i++) {
+                struct rlimit limit;
+
+                if (!(service->limits_set & (UINT64_C(1) << i)))
+                        continue;
+                if (getrlimit((__rlimit_resource_t)i, &limit) < 0)
+                        return failure_set(failure, STEP_LIMITS, errno, "limit %d", i);
+                if (limit.rlim_max >= service->limits[i])
+                        continue;
+                limit.rlim_max = service->limits[i];
+                if (setrlimit((__rlimit_resource_t)i, &limit) < 0)
+                        return failure_set(failure, STEP_LIMITS, errno, "limit %d, above the broker's own", i);
+        }
+        return 0;
+}
+
 /* Stage 1. The list of what is denied first: the list of what is allowed then cannot be attached around it.
  */
 static int confine(const struct index *index, const struct index_service *service, struct failure *failure)
@@ -188,6 +211,8 @@ static int set_up(struct jail *jail, uid_t uid, gid_t gid, struct failure *failu
                 r = open_landlock(&jail->landlock, failure);
         if (r == 0)
                 r = root_enter(jail->index, jail->service, failure);
+        if (r == 0)
+                r = raise_limits(jail->service, failure);
         if (r == 0)
                 r = drop_securebits(failure);
         if (r == 0)

@@ -10,6 +10,7 @@
 enum step {
         STEP_NONE,
         /* set-up of a zygote, once */
+        STEP_START,
         STEP_INDEX,
         STEP_NAMESPACES,
         STEP_ROOT,

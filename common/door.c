@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sandboxd/door.h"
+#include "common/door.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

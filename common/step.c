@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sandboxd/step.h"
+#include "common/step.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 
 static const char *const names[STEPS] = {
         [STEP_NONE] = "none",
+        [STEP_START] = "start",
         [STEP_INDEX] = "index",
         [STEP_NAMESPACES] = "namespaces",
         [STEP_ROOT] = "root",
