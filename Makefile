@@ -22,8 +22,11 @@ CC ?= cc
 # Whole command lines: make V=1
 Q := $(if $(V),,@)
 
+# An option, where the compiler knows it.
+accepted = $(shell $(CC) -Werror $(1) -E -x c /dev/null >/dev/null 2>&1 && echo $(1))
+
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Werror
-HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero
+HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection $(call accepted,-ftrivial-auto-var-init=zero)
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
 HARDENING += -fcf-protection=full
 endif
@@ -85,7 +88,8 @@ $(BUILD)/obj/%.o: %.c
 
 $(BUILD)/syscall-groups.h: compiler/generate-syscall-groups
 	@mkdir -p $(@D)
-	compiler/generate-syscall-groups >$@.new && mv $@.new $@
+	@echo "  GEN  $@"
+	$(Q)compiler/generate-syscall-groups >$@.new && mv $@.new $@
 $(BUILD)/obj/compiler/filter.o: $(BUILD)/syscall-groups.h
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
@@ -158,8 +162,12 @@ format:
 lint-format:
 	clang-format --dry-run -Werror $(C_FILES)
 
-lint-tidy: $(BUILD)/syscall-groups.h
-	@echo $(SOURCES) | xargs -n 4 -P 2 sh -c 'clang-tidy --quiet "$$@" -- $(subst ",\",$(subst ','\'',$(CPPFLAGS))) -std=gnu11 2>/dev/null' sh
+lint-tidy: $(patsubst %.c,$(BUILD)/tidy/%,$(SOURCES))
+
+$(BUILD)/tidy/%: %.c .clang-tidy $(BUILD)/syscall-groups.h
+	@mkdir -p $(@D)
+	@echo "  TIDY $<"
+	$(Q)clang-tidy --quiet $< -- $(CPPFLAGS) -std=gnu11 2>/dev/null && touch $@
 
 lint-cppcheck: $(BUILD)/syscall-groups.h
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --std=c11 \

@@ -118,7 +118,7 @@ static int parse_time(const char *name, const char *text, uint64_t *ret_time)
                 const char *suffix;
                 uint64_t unit;
         } units[] = {{"", SECOND}, {"s", SECOND}, {"ms", SECOND / 1000}, {"min", 60 * SECOND}};
-        const uint64_t max = 24 * 3600 * SECOND;
+        const uint64_t max = UINT64_C(24) * 3600 * SECOND;
         const char *rest = "";
         uint64_t number = 0;
 

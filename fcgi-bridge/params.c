@@ -166,6 +166,7 @@ static int join(struct params *params, const struct param *first)
                 return fail(params, -ENOMEM, "out of memory");
         memcpy(value, params->block + pair->value, pair->value_length);
         memmove(end + added, end, params->length - (size_t)(end - params->block));
+        /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the value follows, and its NUL was moved along */
         memcpy(end, cookie ? "; " : ", ", 2);
         memcpy(end + 2, value, pair->value_length);
         free(value);

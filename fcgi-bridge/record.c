@@ -102,6 +102,7 @@ static size_t write_pair(unsigned char *out, const char *name, unsigned value)
 
         out[0] = (unsigned char)name_length;
         out[1] = (unsigned char)value_length;
+        /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): lengths stand before it, section 3.4 */
         memcpy(out + 2, name, name_length);
         memcpy(out + 2 + name_length, text, (size_t)value_length);
         return 2 + name_length + (size_t)value_length;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "common/wire.h"
 #include "common/door.h"
+#include "common/wire.h"
 #include "sandboxd/index.h"
 
 /*

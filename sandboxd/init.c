@@ -59,6 +59,7 @@ void init_run(const struct jail *jail, struct jail_request *request)
         /* vfork(2): the child runs in our memory until it executes, so that no page is copied for it. */
         application = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork): nobody waits for us */
         if (application == 0) {
+                /* NOLINTNEXTLINE(clang-analyzer-unix.Vfork): system calls only, on memory that is static */
                 r = jail_execute(jail, request->spawn, &jailed, &step);
                 fail(JAIL_FD_REPORT, step, -r); /* NOLINT(clang-analyzer-unix.Vfork): a write(2) and _exit(2) */
         }

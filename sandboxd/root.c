@@ -222,7 +222,6 @@ static int attach_devices(int root, int *sources, struct failure *failure)
 {
         struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
         _cleanup_close_ int folder = open_tmpfs("0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-        _cleanup_close_ int attached = -1;
         int r;
 
         if (folder < 0)

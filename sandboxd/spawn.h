@@ -3,9 +3,9 @@
 
 #include <stdint.h>
 
+#include "common/step.h"
 #include "common/wire.h"
 #include "sandboxd/index.h"
-#include "common/step.h"
 
 /*
  * The spawn protocol, between the broker (or sandboxctl) and a zygote that it started, over a SOCK_SEQPACKET
@@ -50,8 +50,8 @@ struct spawn_request {
         char user[WIRE_USER_SIZE];
         char address[WIRE_ADDRESS_SIZE];
         char host[WIRE_HOST_SIZE];
-        char script[WIRE_SCRIPT_SIZE];
         char context[INDEX_CONTEXT_MAX + 1]; /* empty: none is set */
+        char script[WIRE_SCRIPT_SIZE]; /* last: a message ends with its NUL, so that more of them fit into the queue */
 };
 
 struct spawn_reply {

@@ -286,6 +286,12 @@ static int serve(const struct jail *jail, const struct spawn_request *spawn, con
         return r;
 }
 
+static bool is_whole(const struct spawn_request *spawn, size_t size)
+{
+        return size > offsetof(struct spawn_request, script) && ((const char *)spawn)[size - 1] == '\0' &&
+               spawn->magic == SPAWN_MAGIC && spawn->n_groups <= INDEX_GROUPS_MAX;
+}
+
 /* Until the broker closes its end. A message that is not understood ends the zygote: the broker alone can
  * send. */
 static int loop(const struct jail *jail)
@@ -299,7 +305,7 @@ static int loop(const struct jail *jail)
 
                 if (n <= 0)
                         return (int)n;
-                if (n != sizeof(spawn) || spawn.magic != SPAWN_MAGIC || spawn.n_groups > INDEX_GROUPS_MAX)
+                if (!is_whole(&spawn, (size_t)n))
                         return -EBADMSG;
                 r = serve(jail, &spawn, fds, n_fds);
                 descriptors_close(fds, n_fds);

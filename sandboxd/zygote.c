@@ -49,6 +49,7 @@ int zygote_start(const struct zygote_start *start, struct zygote_process *ret_zy
                 .exit_signal = SIGCHLD,
                 .pidfd = (uint64_t)(uintptr_t)&zygote.pidfd,
         };
+        const int queue = 1 << 20;
         int pair[2];
         long pid;
 
@@ -71,6 +72,8 @@ int zygote_start(const struct zygote_start *start, struct zygote_process *ret_zy
                 return -error;
         }
         close_fd(pair[1]);
+        /* As far as net.core.wmem_max goes: what does not fit is refused as busy. Not a matter of failing. */
+        (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &queue, sizeof(queue));
         zygote.control = pair[0];
         *ret_zygote = zygote;
         return 0;
@@ -114,8 +117,10 @@ int zygote_open_temporary(uint64_t size)
 
 int zygote_send(const struct zygote_process *zygote, struct spawn_request *request, const int *fds, size_t n_fds)
 {
+        size_t size = offsetof(struct spawn_request, script) + strlen(request->script) + 1;
+
         request->magic = SPAWN_MAGIC;
-        return descriptors_send(zygote->control, request, sizeof(*request), fds, n_fds);
+        return descriptors_send(zygote->control, request, size, fds, n_fds);
 }
 
 static int check_child(int pidfd)
