@@ -154,10 +154,11 @@ static bool has(const uint64_t *set, int number)
 
 static void put(uint64_t *set, int number, bool present)
 {
-        uint64_t bit = UINT64_C(1) << (number % 64);
+        uint64_t bit;
 
         if (number < 0 || number >= FILTER_SYSCALLS)
                 return; /* a call of other architectures */
+        bit = UINT64_C(1) << (number % 64);
         if (present)
                 set[number / 64] |= bit;
         else

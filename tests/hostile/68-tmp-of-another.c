@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tries: to leave a file in /tmp for a request of another identity.
+ *
+ * Control: identity
+ * Run: next, by another identity
+ * Expect: ENOENT
+ */
+#include "probe.h"
+
+int main(void)
+{
+        char path[128];
+        const char *line;
+        int fd;
+
+        snprintf(path, sizeof(path), "/tmp%s", argument("name", "/sandboxd-probe"));
+        if (is_phase("leave")) {
+                fd = open(path, O_WRONLY | O_CREAT, 0644);
+                if (fd < 0 || write(fd, "hello\n", 6) != 6)
+                        contained();
+                left("a file");
+                return 0;
+        }
+        line = first_line(AT_FDCWD, path);
+        if (!line)
+                contained();
+        unlink(path);
+        escaped("the file says %s", line);
+}
