@@ -127,18 +127,21 @@ libs = $(shell sed -n 's,^/\* libs: \(.*\) \*/$$,\1,p' $(1))
 unit-tests: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
 
+# They are built in one step from sources: whatever changes, they are built again.
+HEADERS := $(wildcard common/*.h fcgi-bridge/*.h compiler/*.h child/*.h sandboxd/*.h tests/*/*.h) sandboxd/index.c
+
 .SECONDEXPANSION:
-$(BUILD)/unit/%: tests/unit/%.c $$(call links,tests/unit/$$*.c) $(BUILD)/syscall-groups.h
+$(BUILD)/unit/%: tests/unit/%.c $$(call links,tests/unit/$$*.c) $(BUILD)/syscall-groups.h $(HEADERS)
 	@mkdir -p $(@D)
 	@echo "  LD   $@"
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(WARNINGS) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
-		-o $@ $(filter %.c,$^) -lcmocka $(call libs,$<)
+		-o $@ $< $(call links,$<) -lcmocka $(call libs,$<)
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $$(call links,tests/fuzz/$$*.c) $(BUILD)/syscall-groups.h
+$(BUILD)/fuzz/%: tests/fuzz/%.c $$(call links,tests/fuzz/$$*.c) $(BUILD)/syscall-groups.h $(HEADERS)
 	@mkdir -p $(@D)
 	@echo "  LD   $@"
 	$(Q)clang $(CPPFLAGS) -std=gnu11 $(WARNINGS) -O1 -g -fsanitize=fuzzer,address,undefined \
-		-o $@ $(filter %.c,$^) $(call libs,$<)
+		-o $@ $< $(call links,$<) $(call libs,$<)
 
 # Seconds for each harness.
 FUZZ_SECONDS ?= 60

@@ -107,6 +107,22 @@ static int set_own(struct environment *environment, const char *name, const char
         return replace(environment, variable);
 }
 
+/* A fact: set when it is known, and otherwise absent, whoever else named it. */
+static int set_fact(struct environment *environment, const char *name, const char *value)
+{
+        size_t length = strlen(name);
+
+        if (*value)
+                return set_own(environment, name, value);
+        for (size_t i = 0; i < environment->n_variables; i++)
+                if (strncmp(environment->variables[i], name, length) == 0 && environment->variables[i][length] == '=') {
+                        environment->variables[i] = environment->variables[--environment->n_variables];
+                        environment->variables[environment->n_variables] = NULL;
+                        break;
+                }
+        return 0;
+}
+
 static int copy_request(struct environment *environment, const struct index *index, const struct index_service *service,
         char *block, size_t size)
 {
@@ -122,6 +138,8 @@ static int copy_request(struct environment *environment, const struct index *ind
                 *equals = '\0';
                 wanted = is_allowed(index, service, variable);
                 *equals = '=';
+                if (wanted && find(environment, variable, (size_t)(equals - variable)))
+                        return -EBADMSG; /* which of the two an application believes is not for us to guess */
                 r = wanted ? append(environment, variable) : 0;
                 if (r < 0)
                         return r;
@@ -135,12 +153,12 @@ static int set_facts(struct environment *environment, const struct environment_f
 
         if (r == 0)
                 r = set_own(environment, "SANDBOXD_REQUEST_ID", facts->request_id);
-        if (r == 0 && facts->user[0])
-                r = set_own(environment, "REMOTE_USER", facts->user);
-        if (r == 0 && facts->address[0])
-                r = set_own(environment, "REMOTE_ADDR", facts->address);
-        if (r == 0 && facts->host[0])
-                r = set_own(environment, "SERVER_NAME", facts->host);
+        if (r == 0)
+                r = set_fact(environment, "REMOTE_USER", facts->user);
+        if (r == 0)
+                r = set_fact(environment, "REMOTE_ADDR", facts->address);
+        if (r == 0)
+                r = set_fact(environment, "SERVER_NAME", facts->host);
         if (r == 0 && facts->script[0])
                 r = set_own(environment, "SCRIPT_FILENAME", facts->script);
         if (r == 0 && !find(environment, "PATH=", 4))

@@ -17,7 +17,7 @@
 
 enum {
         ENVIRONMENT_MAX = 1024, /* variables */
-        ENVIRONMENT_OWN = 1024, /* bytes for the variables that we write */
+        ENVIRONMENT_OWN = 4096, /* bytes for the variables that we write */
 };
 
 struct environment {
@@ -39,7 +39,7 @@ struct environment_facts {
 /*
  * Fills `environment`. `block` holds `size` bytes, "NAME=VALUE\0" each, and must live as long as the result;
  * the index likewise. Returns 0; -E2BIG for too many variables; -EBADMSG for a block that does not end with
- * NUL or holds an entry without a name.
+ * NUL, holds an entry without a name, or names a variable twice.
  */
 int environment_build(struct environment *environment, const struct index *index, const struct index_service *service,
         char *block, size_t size, const struct environment_facts *facts);

@@ -21,7 +21,7 @@ static const char *beneath(const char *directory, const char *script)
 {
         size_t length = strlen(directory);
 
-        while (length > 1 && directory[length - 1] == '/')
+        while (length > 0 && directory[length - 1] == '/')
                 length--;
         if (strncmp(script, directory, length) != 0 || script[length] != '/')
                 return NULL;

@@ -96,7 +96,8 @@ ssize_t descriptors_receive(
         if (received < 0)
                 return -errno;
         r = collect(&message, fds, &n_fds);
-        if (r < 0 || n_fds > max_fds || message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+        /* An empty packet looks like the end; one with descriptors is no end, and they must not be left open. */
+        if (r < 0 || n_fds > max_fds || (received == 0 && n_fds > 0) || message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
                 descriptors_close(fds, n_fds);
                 return -EBADMSG;
         }

@@ -22,8 +22,8 @@ int descriptors_send(int socket_fd, const void *data, size_t size, const int *fd
  * caller's; `flags` are added to those of recvmsg(2) (MSG_DONTWAIT, say).
  *
  * A packet is taken whole or not at all: one that is longer than `size`, or that carries more than
- * `max_fds` descriptors or any other control message, is dropped with its descriptors and -EBADMSG is
- * returned. Returns the packet's length (0: the peer closed), or a negative errno.
+ * `max_fds` descriptors or any other control message, or that is empty but for descriptors, is dropped with its
+ * descriptors and -EBADMSG is returned. Returns the packet's length (0: the peer closed), or a negative errno.
  */
 ssize_t descriptors_receive(
         int socket_fd, void *data, size_t size, int *ret_fds, size_t max_fds, size_t *ret_n_fds, int flags);

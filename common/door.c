@@ -11,9 +11,13 @@
 #include <string.h>
 #include <sys/un.h>
 
-static int checked(int length, size_t size)
+/* Copies a finished name out; what is not finished, or does not fit, leaves the caller's as it was. */
+static int give(const char *name, int length, char *ret_name, size_t size)
 {
-        return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+        if (length < 0 || (size_t)length >= DOOR_NAME_MAX || (size_t)length >= size)
+                return -ENAMETOOLONG;
+        memcpy(ret_name, name, (size_t)length + 1);
+        return 0;
 }
 
 static void ip_and_port(const struct sockaddr_storage *address, char *ip, size_t size, unsigned *ret_port)
@@ -40,15 +44,16 @@ static bool is_ip(const struct sockaddr_storage *address)
 
 int door_tcp_name(const char *ip, unsigned port, char *name, size_t size)
 {
-        const char *format = strchr(ip, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u";
+        char text[DOOR_NAME_MAX];
 
-        return checked(snprintf(name, size, format, ip, port), size);
+        return give(text, snprintf(text, sizeof(text), strchr(ip, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", ip, port), name,
+                size);
 }
 
 static int unix_name(const struct sockaddr_un *address, socklen_t length, char *name, size_t size)
 {
         size_t room = length - offsetof(struct sockaddr_un, sun_path);
-        char path[sizeof(address->sun_path) + 1];
+        char path[sizeof(address->sun_path) + 1], text[DOOR_NAME_MAX];
 
         if (length <= offsetof(struct sockaddr_un, sun_path) || address->sun_path[0] != '/')
                 return -EAFNOSUPPORT;
@@ -56,7 +61,7 @@ static int unix_name(const struct sockaddr_un *address, socklen_t length, char *
                 room = sizeof(address->sun_path);
         memcpy(path, address->sun_path, room);
         path[room] = '\0';
-        return checked(snprintf(name, size, "unix:%s", path), size);
+        return give(text, snprintf(text, sizeof(text), "unix:%s", path), name, size);
 }
 
 int door_name(const struct sockaddr_storage *address, socklen_t length, char *ret_name, size_t size)

@@ -19,5 +19,6 @@ __attribute__((format(printf, 3, 4))) void diagnose(
 
 unsigned diagnose_errors(void);
 
-/* The word of `words` that is nearest to `word` (edit distance at most a third of its length), or NULL. */
+/* The word of `words` that is nearest to `word` (edit distance at most one more than a third of its length), or NULL.
+ */
 const char *nearest_word(const char *word, const char *const *words, size_t n_words);

@@ -382,6 +382,11 @@ static void rule(scmp_filter_ctx context, uint32_t action, const char *name)
                 must(seccomp_rule_add(context, action, number, 0), name);
 }
 
+static struct scmp_arg_cmp compare(unsigned argument, enum scmp_compare operator, uint64_t a, uint64_t b)
+{
+        return (struct scmp_arg_cmp){.arg = argument, .op = operator, .datum_a = a, .datum_b = b};
+}
+
 static struct index_span build_allow(const uint64_t *allowed, bool temporary, struct builder *builder)
 {
         scmp_filter_ctx context = new_filter(SCMP_ACT_ERRNO(ENOSYS));
@@ -409,9 +414,10 @@ static void restrict_ids(scmp_filter_ctx context, const char *name, unsigned arg
         int number = seccomp_syscall_resolve_name(name);
 
         for (unsigned i = 0; i < arguments; i++) {
-                must(seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), number, 1, SCMP_CMP(i, SCMP_CMP_LT, min)), name);
+                must(seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), number, 1, compare(i, SCMP_CMP_LT, min, 0)),
+                        name);
                 must(seccomp_rule_add(
-                             context, SCMP_ACT_ERRNO(EPERM), number, 1, SCMP_CMP(i, SCMP_CMP_GT, UINT32_MAX - 1)),
+                             context, SCMP_ACT_ERRNO(EPERM), number, 1, compare(i, SCMP_CMP_GT, UINT32_MAX - 1, 0)),
                         name);
         }
 }
@@ -426,7 +432,7 @@ static void restrict_clone(scmp_filter_ctx context)
         /* The low byte is the exit signal, so 0x80 can only be meant by clone3; refusing it costs nothing. */
         for (size_t i = 0; i < ELEMENTS(flags); i++)
                 must(seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), number, 1,
-                             SCMP_A0(SCMP_CMP_MASKED_EQ, flags[i], flags[i])),
+                             compare(0, SCMP_CMP_MASKED_EQ, flags[i], flags[i])),
                         "clone");
 }
 
@@ -437,8 +443,9 @@ static void restrict_families(scmp_filter_ctx context, uint64_t allowed)
 
         for (unsigned family = 0; family < FILTER_FAMILIES; family++)
                 if (!(allowed & (UINT64_C(1) << family)))
-                        must(seccomp_rule_add(context, action, number, 1, SCMP_A0(SCMP_CMP_EQ, family)), "socket");
-        must(seccomp_rule_add(context, action, number, 1, SCMP_A0(SCMP_CMP_GE, FILTER_FAMILIES)), "socket");
+                        must(seccomp_rule_add(context, action, number, 1, compare(0, SCMP_CMP_EQ, family, 0)),
+                                "socket");
+        must(seccomp_rule_add(context, action, number, 1, compare(0, SCMP_CMP_GE, FILTER_FAMILIES, 0)), "socket");
 }
 
 /*
@@ -452,7 +459,7 @@ static void restrict_pairs(scmp_filter_ctx context)
 
         for (size_t i = 0; i < ELEMENTS(types); i++)
                 must(seccomp_rule_add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), number, 1,
-                             SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, types[i])),
+                             compare(1, SCMP_CMP_MASKED_EQ, 0xf, types[i])),
                         "socketpair");
 }
 
@@ -465,7 +472,7 @@ static void restrict_ioctl(scmp_filter_ctx context)
 
         for (size_t i = 0; i < ELEMENTS(commands); i++)
                 must(seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), number, 1,
-                             SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, commands[i])),
+                             compare(1, SCMP_CMP_MASKED_EQ, UINT32_MAX, commands[i])),
                         "ioctl");
 }
 

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,14 +31,17 @@ int front_door_parse(const char *text, char *ret_name, size_t size)
         const char *colon = strrchr(text, ':');
         bool bracketed = text[0] == '[';
         char ip[INET6_ADDRSTRLEN], canonical[INET6_ADDRSTRLEN];
-        unsigned char address[16];
+        _Alignas(struct in6_addr) unsigned char address[16];
         size_t length;
         unsigned port;
 
         if (text[0] == '/') {
                 if (strlen(text) >= sizeof(((struct sockaddr_un *)0)->sun_path))
                         return -ENAMETOOLONG;
-                return snprintf(ret_name, size, "unix:%s", text) < (int)size ? 0 : -ENAMETOOLONG;
+                if (strlen("unix:") + strlen(text) >= size)
+                        return -ENAMETOOLONG;
+                snprintf(ret_name, size, "unix:%s", text);
+                return 0;
         }
         if (!colon || parse_port(colon + 1, &port) < 0)
                 return -EINVAL;
@@ -51,6 +55,10 @@ int front_door_parse(const char *text, char *ret_name, size_t size)
         ip[length] = '\0';
         if (inet_pton(bracketed ? AF_INET6 : AF_INET, ip, address) != 1)
                 return -EINVAL;
-        inet_ntop(bracketed ? AF_INET6 : AF_INET, address, canonical, sizeof(canonical));
+        /* As door_name() calls what an IPv4 client reaches through an IPv6 socket. */
+        if (bracketed && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)address))
+                inet_ntop(AF_INET, address + 12, canonical, sizeof(canonical));
+        else
+                inet_ntop(bracketed ? AF_INET6 : AF_INET, address, canonical, sizeof(canonical));
         return door_tcp_name(canonical, port, ret_name, size);
 }

@@ -3,9 +3,11 @@
 
 #include <ini.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "compiler/line.h"
 #include "compiler/source.h"
 
 struct reading {
@@ -13,28 +15,25 @@ struct reading {
         struct position position;
         ini_file_assign assign;
         void *context;
+        char *line; /* as getline(3) has it */
+        size_t capacity;
 };
 
 /* Gives inih one line at a time, so that the line number is known when it calls back. */
 static char *read_line(char *line, int size, void *stream)
 {
         struct reading *reading = stream;
-        size_t length;
+        ssize_t length = line_read(reading->stream, &reading->position, &reading->line, &reading->capacity);
 
-        if (!fgets(line, size, reading->stream))
+        if (length < 0)
                 return NULL;
-        reading->position.line++;
-        length = strlen(line);
-        if (length > INI_FILE_LINE_MAX && line[length - 1] != '\n') {
-                int c;
-
+        if (length > INI_FILE_LINE_MAX || length + 2 > size) {
                 diagnose(reading->position, "repeat the key: list values add up", "line longer than %d bytes",
                         INI_FILE_LINE_MAX);
-                do
-                        c = fgetc(reading->stream);
-                while (c != EOF && c != '\n');
-                line[0] = '\0';
+                length = 0;
         }
+        memcpy(line, reading->line, (size_t)length);
+        memcpy(line + length, "\n", 2);
         return line;
 }
 
@@ -55,6 +54,7 @@ void ini_file_read(const char *path, ini_file_assign assign, void *context)
         if (!stream)
                 return;
         line = ini_parse_stream(read_line, &reading, handle, &reading);
+        free(reading.line);
         if (line != 0)
                 diagnose((struct position){.file = path, .line = line > 0 ? (unsigned)line : 0}, NULL,
                         "neither a [Section], a Key=Value nor a comment");

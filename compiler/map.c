@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "compiler/line.h"
 #include "compiler/source.h"
 #include "compiler/value.h"
 #include "sandboxd/identity.h"
@@ -247,22 +248,19 @@ static void compile_map(void *context, const char *path)
 {
         static struct row row;
         _cleanup_fclose_ FILE *stream = source_open(path);
-        char line[LINE_MAX_BYTES];
+        _cleanup_free_ char *line = NULL;
+        size_t capacity = 0;
+        ssize_t length;
 
         if (!stream)
                 return;
         row.compile = context;
         row.position = (struct position){.file = path};
-        while (fgets(line, sizeof(line), stream)) {
-                size_t length = strcspn(line, "\n");
-
-                row.position.line++;
-                if (length == sizeof(line) - 1) {
-                        diagnose(row.position, NULL, "line longer than %d bytes", LINE_MAX_BYTES - 2);
-                        return;
-                }
-                line[length] = '\0';
-                compile_row(&row, line);
+        while ((length = line_read(stream, &row.position, &line, &capacity)) >= 0) {
+                if (length > LINE_MAX_BYTES)
+                        diagnose(row.position, NULL, "line longer than %d bytes", LINE_MAX_BYTES);
+                else
+                        compile_row(&row, line);
         }
 }
 

@@ -198,12 +198,13 @@ static void read_limit(struct draft *draft, const char *value)
 
 static bool has_controller(const struct compile *compile, const char *name)
 {
-        const char *found = strstr(compile->controllers, name);
+        const char *word = compile->controllers;
         size_t length = strlen(name);
 
-        /* The names of controllers do not contain each other, so that a whole word is one that ends right. */
-        return found && (found == compile->controllers || found[-1] == ' ') &&
-               (found[length] == '\0' || found[length] == ' ');
+        for (; *word; word += strcspn(word, " "), word += strspn(word, " "))
+                if (strcspn(word, " ") == length && strncmp(word, name, length) == 0)
+                        return true;
+        return false;
 }
 
 static bool needs_controller(struct draft *draft, const char *name)
@@ -223,8 +224,11 @@ static void read_memory_max(struct draft *draft, const char *value)
 
 static void read_tasks_max(struct draft *draft, const char *value)
 {
-        if (needs_controller(draft, "pids") && strcmp(value, "infinity") != 0 &&
-                value_number(value, UINT32_MAX, target(draft)) < 0)
+        if (!needs_controller(draft, "pids"))
+                return;
+        if (strcmp(value, "infinity") == 0)
+                draft->service.tasks_max = UINT64_MAX;
+        else if (value_number(value, UINT32_MAX, target(draft)) < 0)
                 wrong(draft, NULL, "'%s' is not a number", value);
 }
 
@@ -333,6 +337,18 @@ static bool is_name(const char *name)
         return length > 0 && name[length] == '\0' && (name[0] < '0' || name[0] > '9');
 }
 
+/* What the broker alone says of a request. */
+static bool is_reserved_name(const char *variable)
+{
+        static const char *const reserved[] = {
+                "REMOTE_USER=", "REMOTE_ADDR=", "SERVER_NAME=", "GATEWAY_INTERFACE=", "SANDBOXD_"};
+
+        for (size_t i = 0; i < ELEMENTS(reserved); i++)
+                if (strncmp(variable, reserved[i], strlen(reserved[i])) == 0)
+                        return true;
+        return false;
+}
+
 static void use_variable(struct draft *draft, char *word)
 {
         char *equals = strchr(word, '=');
@@ -343,7 +359,10 @@ static void use_variable(struct draft *draft, char *word)
                 valid = is_name(word);
                 *equals = '=';
         }
-        if (valid)
+        if (valid && is_reserved_name(word))
+                wrong(draft, "these say who asked, and come from the launch request",
+                        "'%s' is not for a service to set", word);
+        else if (valid)
                 add_string(draft, word, &draft->environment);
         else
                 wrong(draft, NULL, "'%s' is not NAME=VALUE", word);

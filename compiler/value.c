@@ -131,7 +131,8 @@ int value_timespan(const char *text, uint64_t *ret)
                 unit = unit_usec(end, length);
                 if (unit == 0)
                         return -EINVAL;
-                if (value > UINT32_MAX || __builtin_add_overflow(total, value * unit, &total))
+                if (value > UINT32_MAX || __builtin_mul_overflow(value, unit, &value) ||
+                        __builtin_add_overflow(total, value, &total))
                         return -ERANGE;
                 text = end + length;
                 while (*text == ' ')

@@ -180,8 +180,8 @@ const char *identity_refusal(
         if (is_reserved(rule->uid, reserved, n_reserved) || is_reserved(rule->gid, reserved, n_reserved))
                 return "it is one of sandboxd's own accounts";
         for (size_t i = 0; i < rule->groups.count; i++) {
-                if (groups[i] == 0 || groups[i] == UINT32_MAX)
-                        return "one of its groups is 0 or -1";
+                if (groups[i] == 0 || groups[i] == UINT32_MAX || groups[i] == OVERFLOW_ID)
+                        return "one of its groups is 0, 65534 or -1";
                 if (groups[i] < header->min_gid)
                         return "one of its groups is below MinGID=";
                 if (is_reserved(groups[i], reserved, n_reserved))

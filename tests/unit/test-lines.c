@@ -41,8 +41,8 @@ static void test_lines(void **state)
                 struct seen seen = {0};
 
                 for (size_t i = 0; i < sizeof(sent) - 1; i += step)
-                        lines_feed(&lines, sent + i,
-                                sizeof(sent) - 1 - i < step ? sizeof(sent) - 1 - i : step, emit, &seen);
+                        lines_feed(&lines, sent + i, sizeof(sent) - 1 - i < step ? sizeof(sent) - 1 - i : step, emit,
+                                &seen);
                 assert_string_equal(seen.text, "one|two|");
                 lines_end(&lines, emit, &seen);
                 assert_string_equal(seen.text, "one|two|th?ree|");

@@ -67,15 +67,13 @@ static const struct {
         {"value of 2 GB", TEXT("\001\377\377\377\377A"), -E2BIG, NULL, 0},
         {"both of 2 GB", TEXT("\377\377\377\377\377\377\377\377"), -E2BIG, NULL, 0},
         {"value one byte beyond the limit", TEXT("\001\200\000\017\373"), -E2BIG, NULL, 0},
-        {"too many", TEXT("\001\0A\001\0B\001\0C\001\0D\001\0E\001\0F\001\0G\001\0H\001\0I"), -E2BIG, NULL,
-                0},
+        {"too many", TEXT("\001\0A\001\0B\001\0C\001\0D\001\0E\001\0F\001\0G\001\0H\001\0I"), -E2BIG, NULL, 0},
         {"HTTP_PROXY", TEXT("\012\001HTTP_PROXYx\001\001AB"), 0, TEXT("A=B\0")},
         {"http_Proxy", TEXT("\012\001http_Proxyx"), 0, TEXT("")},
         {"longer than HTTP_PROXY", TEXT("\013\001HTTP_PROXY_x"), 0, TEXT("HTTP_PROXY_=x\0")},
         {"ours", TEXT("\013\001SANDBOXD_IDx\013\001sandboxd_IDx\011\001SANDBOXD_x"), 0, TEXT("")},
         {"almost ours", TEXT("\010\001SANDBOXDx"), 0, TEXT("SANDBOXD=x\0")},
-        {"invalid names", TEXT("\003\001A-Bx\002\0011Ax\002\001A x\001\001\351x\002\001_1x"), 0,
-                TEXT("_1=x\0")},
+        {"invalid names", TEXT("\003\001A-Bx\002\0011Ax\002\001A x\001\001\351x\002\001_1x"), 0, TEXT("_1=x\0")},
 };
 
 static void test_cases(void **state)
@@ -91,8 +89,8 @@ static void test_cases(void **state)
                         if (r < 0)
                                 assert_non_null(params.problem);
                         if (r == 0 && (params.length != cases[i].block_length ||
-                                              (params.length > 0 && memcmp(params.block, cases[i].block,
-                                                                            params.length) != 0)))
+                                              (params.length > 0 &&
+                                                      memcmp(params.block, cases[i].block, params.length) != 0)))
                                 fail_msg("%s in steps of %zu: wrong block", cases[i].what, step);
                         params_clear(&params);
                 }

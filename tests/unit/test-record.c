@@ -41,8 +41,7 @@ static void test_begin_request(void **state)
 
 static void test_begin_request_length(void **state)
 {
-        const struct record record = {
-                .type = FCGI_BEGIN_REQUEST, .content = BYTES(0, 1, 0, 0, 0, 0, 0), .length = 7};
+        const struct record record = {.type = FCGI_BEGIN_REQUEST, .content = BYTES(0, 1, 0, 0, 0, 0, 0), .length = 7};
         uint16_t role = 99;
         uint8_t flags = 99;
 
@@ -179,9 +178,8 @@ static size_t ask(const char *query, size_t length, unsigned char *out)
 static void test_values(void **state)
 {
         static const char all[] = "\016\000FCGI_MAX_CONNS\015\000FCGI_MAX_REQS\017\000FCGI_MPXS_CONNS";
-        static const char answer[] =
-                "\001\012\000\000\000\070\000\000"
-                "\016\004FCGI_MAX_CONNS1024\015\003FCGI_MAX_REQS256\017\001FCGI_MPXS_CONNS0";
+        static const char answer[] = "\001\012\000\000\000\070\000\000"
+                                     "\016\004FCGI_MAX_CONNS1024\015\003FCGI_MAX_REQS256\017\001FCGI_MPXS_CONNS0";
         static const char twice[] = "\015\000FCGI_MAX_REQS\015\000FCGI_MAX_REQS\001\000X";
         static const char once[] = "\001\012\000\000\000\022\000\000\015\003FCGI_MAX_REQS256";
         unsigned char out[RECORD_VALUES_MAX];

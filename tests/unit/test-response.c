@@ -29,23 +29,21 @@ static const struct {
         {"LF", TEXT("Content-Type: text/html\n\n"), "Content-Type: text/html\r\n\r\n", 200},
         {"CRLF", TEXT("Content-Type: text/html\r\n\r\n"), "Content-Type: text/html\r\n\r\n", 200},
         {"mixed", TEXT("Content-Type: a\r\nX: b\n\r\n"), "Content-Type: a\r\nX: b\r\n\r\n", 200},
-        {"no space, more space", TEXT("content-type:a\nX:  b \t\nY:\n\n"),
-                "content-type: a\r\nX: b\r\nY: \r\n\r\n", 200},
-        {"Status first", TEXT("X: y\nStatus: 404 Not Found\nZ: z\n\n"),
-                "Status: 404 Not Found\r\nX: y\r\nZ: z\r\n\r\n", 404},
+        {"no space, more space", TEXT("content-type:a\nX:  b \t\nY:\n\n"), "content-type: a\r\nX: b\r\nY: \r\n\r\n",
+                200},
+        {"Status first", TEXT("X: y\nStatus: 404 Not Found\nZ: z\n\n"), "Status: 404 Not Found\r\nX: y\r\nZ: z\r\n\r\n",
+                404},
         {"Status without reason", TEXT("Status: 204\n\n"), "Status: 204\r\n\r\n", 204},
         {"status in lower case", TEXT("status: 599 X\n\n"), "Status: 599 X\r\n\r\n", 599},
         {"Location", TEXT("Location: http://example.org/\n\n"),
                 "Status: 302 Found\r\nLocation: http://example.org/\r\n\r\n", 302},
         {"Location with Status", TEXT("Location: /a\nStatus: 301 Moved\n\n"),
                 "Status: 301 Moved\r\nLocation: /a\r\n\r\n", 301},
-        {"whole HTTP header", TEXT("HTTP/1.1 418 Teapot\r\nX: y\r\n\r\n"),
-                "Status: 418 Teapot\r\nX: y\r\n\r\n", 418},
+        {"whole HTTP header", TEXT("HTTP/1.1 418 Teapot\r\nX: y\r\n\r\n"), "Status: 418 Teapot\r\nX: y\r\n\r\n", 418},
         {"HTTP/1.0, no field", TEXT("HTTP/1.0 200 OK\n\n"), "Status: 200 OK\r\n\r\n", 200},
         {"repeated other field", TEXT("Content-Type: a\nSet-Cookie: a=1\nSet-Cookie: b=2\n\n"),
                 "Content-Type: a\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n", 200},
-        {"bytes above 0x7f", TEXT("Content-Type: a\nX: \303\244\n\n"),
-                "Content-Type: a\r\nX: \303\244\r\n\r\n", 200},
+        {"bytes above 0x7f", TEXT("Content-Type: a\nX: \303\244\n\n"), "Content-Type: a\r\nX: \303\244\r\n\r\n", 200},
         {"tab in a value", TEXT("Content-Type: a\tb\n\n"), "Content-Type: a\tb\r\n\r\n", 200},
 
         {"nothing", TEXT("\n"), NULL, 0},
@@ -189,9 +187,8 @@ static void test_excerpt(void **state)
 static void test_error(void **state)
 {
         static const char id[] = "0123456789abcdef0123456789abcdef";
-        static const char forbidden[] =
-                "Status: 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
-                "403 Forbidden\nrequest 0123456789abcdef0123456789abcdef\n";
+        static const char forbidden[] = "Status: 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+                                        "403 Forbidden\nrequest 0123456789abcdef0123456789abcdef\n";
         static const char busy[] = "Status: 503 Service Unavailable\r\nContent-Type: text/plain; "
                                    "charset=utf-8\r\nRetry-After: 1\r\n\r\n"
                                    "503 Service Unavailable\nrequest 0123456789abcdef0123456789abcdef\n";

@@ -131,8 +131,8 @@ static void test_script(void **state)
                         assert_int_equal(r, 0);
                         assert_string_equal(request.script, cases[i].script);
                         /* The application sees the same. */
-                        assert_string_equal(params.block + params_find(&params, "SCRIPT_FILENAME")->value,
-                                cases[i].script);
+                        assert_string_equal(
+                                params.block + params_find(&params, "SCRIPT_FILENAME")->value, cases[i].script);
                         assert_string_equal(params.block + params_find(&params, "Z")->value, "2");
                 }
                 params_clear(&params);

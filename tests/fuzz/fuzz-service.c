@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: compiler/service.c compiler/ini-file.c compiler/map.c compiler/filter.c compiler/front-door.c */
+/* links: compiler/line.c compiler/value.c compiler/builder.c compiler/diagnostics.c */
+/* links: sandboxd/identity.c sandboxd/front.c common/door.c */
+/* libs: -lseccomp -linih */
+
+/* Any bytes as a service's file. */
+
+#include "compiler/value.h"
+#include "tests/fuzz/configuration.h"
+
+static void check_path(const char *path)
+{
+        char copy[4096];
+
+        check(strlen(path) < sizeof(copy));
+        strcpy(copy, path);
+        check(value_path(copy) == 0 && strcmp(copy, path) == 0);
+}
+
+static void check_doors(const struct index *index, const struct index_service *service)
+{
+        check(service->doors.count > 0);
+        for (size_t i = 0; i < service->doors.count; i++) {
+                const char *door = index_item(index, service->doors, i);
+
+                check(strlen(door) < DOOR_NAME_MAX);
+                check(strncmp(door, "tcp:", 4) == 0 || strncmp(door, "unix:/", 6) == 0);
+                check(door[0] != 'u' || service->front_end_users.count > 0);
+        }
+}
+
+static void examine(const struct index *index)
+{
+        const struct index_service *service = index_services(index);
+        const struct index_bind *binds = index_array(index, service->binds);
+        const index_string paths[] = {service->script_directory, service->working_directory, service->root_directory};
+
+        check(index->header->services.count == 1);
+        check(strcmp(index_text(index, service->name), "wiki") == 0);
+        check_doors(index, service);
+        for (size_t i = 0; i < ELEMENTS(paths); i++)
+                if (paths[i])
+                        check_path(index_text(index, paths[i]));
+        for (size_t i = 0; i < service->binds.count; i++) {
+                check_path(index_text(index, binds[i].source));
+                check_path(index_text(index, binds[i].target));
+                check(i == 0 ||
+                        strcmp(index_text(index, binds[i - 1].target), index_text(index, binds[i].target)) <= 0);
+        }
+        check(service->argv.count == 0 || index_item(index, service->argv, 0)[0] == '/');
+        for (size_t i = 0; i < service->environment.count; i++)
+                check(strchr(index_item(index, service->environment, i), '=') != NULL);
+        for (size_t i = 0; i < service->pass_environment.count; i++)
+                check(strncmp(index_item(index, service->pass_environment, i), "LD_", 3) != 0);
+        check(service->runtime_max > 0 && service->runtime_max <= UINT64_C(86400000000));
+        check(service->nice >= 0 && service->nice <= 19 && service->umask <= 0777);
+        check(service->max_connections > 0 && service->limits_set < 1U << INDEX_LIMITS);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        const unsigned before = diagnose_errors();
+        struct compile compile;
+
+        start(&compile);
+        source.path = "/etc/sandboxd/services.d/wiki.service";
+        source.data = data;
+        source.size = size;
+        compile_services(&compile);
+        finish(&compile, diagnose_errors() - before, examine);
+        return 0;
+}
