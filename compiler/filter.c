@@ -326,14 +326,19 @@ void filter_families_line(struct filter *filter, const char *value, struct posit
         }
 }
 
+bool filter_lets_ipc_remain(const struct filter *filter)
+{
+        static const char *const makers[] = {"shmget", "semget", "msgget", "mq_open"};
+
+        for (size_t i = 0; i < ELEMENTS(makers); i++)
+                if (has(filter->allowed, seccomp_syscall_resolve_name(makers[i])))
+                        return true;
+        return false;
+}
+
 bool filter_lets_identities_meet(const struct filter *filter)
 {
-        static const char *const meeting[] = {"shmget", "semget", "msgget", "mq_open"};
-
-        for (size_t i = 0; i < ELEMENTS(meeting); i++)
-                if (has(filter->allowed, seccomp_syscall_resolve_name(meeting[i])))
-                        return true;
-        return filter->families & (UINT64_C(1) << AF_UNIX | UINT64_C(1) << AF_NETLINK | UINT64_C(1) << AF_VSOCK);
+        return filter->families & ~(UINT64_C(1) << AF_INET | UINT64_C(1) << AF_INET6);
 }
 
 /* libseccomp fails here for want of memory or by a mistake of ours; without a whole filter there is no index.

@@ -38,8 +38,10 @@ void filter_families_line(struct filter *filter, const char *value, struct posit
 /* @system-service without @privileged, keyrings and System V IPC: what a request would leave for the next. */
 void filter_default(struct filter *filter);
 
-/* Whether two identities in the same namespaces could meet: System V IPC, message queues, abstract sockets.
- */
+/* Whether a request could leave System V IPC objects or message queues behind: svipc(7), mq_overview(7). */
+bool filter_lets_ipc_remain(const struct filter *filter);
+
+/* Whether two identities in one network namespace could meet: abstract Unix sockets, netlink. */
 bool filter_lets_identities_meet(const struct filter *filter);
 
 /* Makes the three filters of `service`. `temporary`: the jail attaches a tmpfs. */

@@ -602,8 +602,13 @@ static void finish(struct draft *draft)
         struct builder *builder = &draft->compile->builder;
         struct index_service *service = &draft->service;
 
+        /* To a core_pattern that pipes, a limit of 0 is none, and 1 is "no dump at all": core(5). */
+        if (service->limits[RLIMIT_CORE] == 0)
+                service->limits[RLIMIT_CORE] = 1;
         if (!draft->filter.chosen)
                 filter_default(&draft->filter);
+        if (filter_lets_ipc_remain(&draft->filter))
+                service->flags |= INDEX_PRIVATE_IPC;
         if (filter_lets_identities_meet(&draft->filter))
                 service->flags |= INDEX_PER_IDENTITY;
         filter_build(&draft->filter, draft->compile->header.min_uid, draft->compile->header.min_gid,
@@ -654,6 +659,51 @@ static void compile_service(void *context, const char *path)
         free_draft(&draft);
 }
 
+static bool lies_beneath(const char *path, const char *folder)
+{
+        size_t length = strlen(folder);
+
+        return strncmp(path, folder, length) == 0 && path[length] == '/';
+}
+
+/*
+ * An application may replace what lies in a folder that it may write, by a symlink say: whoever then binds a path
+ * beneath it, or takes it for a root, gets whatever the application chose.
+ */
+static void check_beneath_writable(const struct builder *builder, const struct index_service *service, const char *path)
+{
+        const struct index_service *services = builder->services.items;
+
+        for (size_t s = 0; path && s < builder->services.count; s++) {
+                const struct index_bind *binds = (const void *)(builder->data + services[s].binds.offset);
+
+                for (size_t i = 0; i < services[s].binds.count; i++) {
+                        const char *writable = builder_text(builder, binds[i].source);
+
+                        if (binds[i].flags & INDEX_BIND_WRITABLE && lies_beneath(path, writable))
+                                diagnose((struct position){.file = builder_text(builder, service->source)},
+                                        "choose a place that no application can write, or bind the whole folder",
+                                        "%s lies in %s, which service %s may write: it could be replaced by a symlink",
+                                        path, writable, builder_text(builder, services[s].name));
+                }
+        }
+}
+
+static void check_places(const struct builder *builder)
+{
+        const struct index_service *services = builder->services.items;
+
+        for (size_t s = 0; s < builder->services.count; s++) {
+                const struct index_bind *binds = (const void *)(builder->data + services[s].binds.offset);
+
+                for (size_t i = 0; i < services[s].binds.count; i++)
+                        check_beneath_writable(builder, &services[s], builder_text(builder, binds[i].source));
+                if (services[s].root_directory)
+                        check_beneath_writable(
+                                builder, &services[s], builder_text(builder, services[s].root_directory));
+        }
+}
+
 void compile_services(struct compile *compile)
 {
         char directory[PATH_MAX];
@@ -661,5 +711,6 @@ void compile_services(struct compile *compile)
 
         snprintf(directory, sizeof(directory), "%s/services.d", compile->directory);
         source_each(directory, ".service", compile_service, compile);
+        check_places(&compile->builder);
         compile->services_refused = diagnose_errors() > before;
 }

@@ -210,6 +210,23 @@ static void put_field(struct response *response, struct span name, struct span v
         put_text(response, "\r\n");
 }
 
+/*
+ * Fields by which an application tells a web server to send a file or another location, with the web server's
+ * rights: an application that may not read a file must not have it sent. Left out, as Status is.
+ */
+static bool is_for_front_end(struct span name)
+{
+        static const char *const prefixes[] = {"X-Accel-", "X-Sendfile", "X-LIGHTTPD-", "X-Reproxy-"};
+
+        for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+                size_t length = strlen(prefixes[i]);
+
+                if (name.length >= length && strncasecmp(name.data, prefixes[i], length) == 0)
+                        return true;
+        }
+        return false;
+}
+
 /* Second pass over lines that are known to be good: writes the header in its one form. */
 static int write_header(struct response *response, const struct fields *fields)
 {
@@ -229,7 +246,7 @@ static int write_header(struct response *response, const struct fields *fields)
                 r = split_field(response, line, &name, &value);
                 if (r < 0)
                         return r;
-                if (!is_name(name, "Status"))
+                if (!is_name(name, "Status") && !is_for_front_end(name))
                         put_field(response, name, value);
         }
         put_text(response, "\r\n");

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "common/cleanup.h"
@@ -163,11 +164,18 @@ int control_run(const struct options *options)
         const char *reason = "the rule says deny";
         struct accounts accounts;
         struct index index;
+        struct stat st;
 
         if (geteuid() != 0) {
                 fputs("sandboxctl: run needs root: it becomes the identity that the map names\n", stderr);
                 return EXIT_REFUSED;
         }
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+                        fprintf(stderr, "sandboxctl: descriptor %d is a folder: it would be a way out of the root\n",
+                                fd);
+                        return EXIT_REFUSED;
+                }
         if (control_load(options, &accounts, &index) < 0)
                 return EXIT_REFUSED;
         service = control_find_service(&index, options->service);

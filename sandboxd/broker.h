@@ -36,11 +36,10 @@ struct zygote {
         struct service *service;
         struct zygote_process process;
         sd_event_source *control_source;
-        sd_event_source *patience_source; /* armed while an answer is awaited */
-        struct request_list waiting;      /* for its answers, in the order they were sent */
-        uid_t uid;                        /* of the one identity it serves; with INDEX_PER_IDENTITY only */
-        gid_t gid;
-        uint64_t last_used; /* µs, monotonic */
+        sd_event_source *patience_source;  /* armed while an answer is awaited */
+        struct request_list waiting;       /* for its answers, in the order they were sent */
+        const struct index_rule *identity; /* the one it serves, or NULL: all (see INDEX_PER_IDENTITY) */
+        uint64_t last_used;                /* µs, monotonic */
         bool ready;
 };
 

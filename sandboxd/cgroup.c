@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
@@ -280,6 +281,21 @@ void cgroup_service_close(const struct cgroups *cgroups, struct cgroup_service *
         service->folder = close_fd(service->folder);
 }
 
+/*
+ * Makes the descriptor one of a detached mount that begins at the leaf. Zygotes get it, and through a folder of the
+ * host's own mount ".." leads to the host's root.
+ */
+static int detach(int *folder)
+{
+        int detached = open_tree(*folder, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (unsigned)AT_EMPTY_PATH);
+
+        if (detached < 0)
+                return -errno;
+        close_fd(*folder);
+        *folder = detached;
+        return 0;
+}
+
 int cgroup_leaf_take(struct cgroup_service *service, uid_t zygote_uid, struct cgroup_leaf **ret_leaf)
 {
         struct cgroup_leaf *leaf = service->free_leaves;
@@ -300,6 +316,8 @@ int cgroup_leaf_take(struct cgroup_service *service, uid_t zygote_uid, struct cg
         snprintf(name, sizeof(name), "request.%u", leaf->number);
         leaf->folder = make_folder(service->folder, name);
         r = leaf->folder < 0 ? leaf->folder : give(leaf->folder, zygote_uid);
+        if (r == 0)
+                r = detach(&leaf->folder);
         if (r == 0) {
                 leaf->events = openat(leaf->folder, "cgroup.events", O_RDONLY | O_CLOEXEC);
                 r = leaf->events < 0 ? -errno : 0;

@@ -32,6 +32,13 @@ static bool same_network(int a, int b)
         return getsockopt(b, SOL_SOCKET, SO_NETNS_COOKIE, &cookie_b, &length) == 0 && cookie_a == cookie_b;
 }
 
+void front_disarm(int fd)
+{
+        const struct linger none = {0};
+
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)); /* not a socket: nothing to wait for */
+}
+
 bool front_peer_is(int fd, const uint32_t *uids, size_t n)
 {
         struct ucred credentials;

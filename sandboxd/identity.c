@@ -122,12 +122,14 @@ static bool host_matches(const struct index *index, const struct index_rule *rul
                 return true;
         if (length == 0)
                 return rule->action == INDEX_DENY;
+        if (length > 1 && host[length - 1] == '.')
+                length--; /* the same name, fully qualified */
+        suffix = strlen(pattern);
         switch (rule->host_match) {
         case INDEX_EXACT:
-                return strcasecmp(pattern, host) == 0;
+                return length == suffix && strncasecmp(host, pattern, length) == 0;
         case INDEX_SUFFIX:
-                suffix = strlen(pattern);
-                return length > suffix && strcasecmp(host + length - suffix, pattern) == 0;
+                return length > suffix && strncasecmp(host + length - suffix, pattern, suffix) == 0;
         default:
                 return false;
         }

@@ -73,6 +73,7 @@ struct index_bind {
 enum {
         INDEX_PRIVATE_TMP = 1 << 0,
         INDEX_PRIVATE_NETWORK = 1 << 1,
+        INDEX_PRIVATE_IPC = 1 << 3,  /* an IPC namespace for each request: the filter lets it make IPC objects */
         INDEX_PER_IDENTITY = 1 << 2, /* identities could meet in the namespaces: one zygote for each */
 };
 

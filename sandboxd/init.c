@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandboxd/init.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -24,19 +25,42 @@ _Noreturn static void fail(int fd, enum step step, int error)
         _exit(EXIT_JAIL);
 }
 
+static void on_child(int number)
+{
+        (void)number; /* its arrival ends ppoll(2) */
+}
+
+/*
+ * Until a child has died, or the broker has closed its end of the report pipe: then nobody knows of this request
+ * any more, because its zygote died before it could name it.
+ */
+static void wait_for_child(void)
+{
+        struct pollfd report_pipe = {.fd = JAIL_FD_REPORT};
+        sigset_t none;
+
+        sigemptyset(&none);
+        if (ppoll(&report_pipe, 1, NULL, &none) > 0)
+                _exit(EXIT_JAIL);
+}
+
 /* The zombies are the application's orphans; PID 2 alone decides when the request is over. */
 _Noreturn static void reap_until(pid_t application)
 {
-        siginfo_t info;
+        const struct sigaction action = {.sa_handler = on_child};
+        siginfo_t info = {0};
+        sigset_t child;
 
-        for (;;) {
-                if (waitid(P_ALL, 0, &info, WEXITED) < 0) {
-                        if (errno == EINTR)
-                                continue;
+        sigemptyset(&child);
+        sigaddset(&child, SIGCHLD);
+        if (sigprocmask(SIG_BLOCK, &child, NULL) < 0 || sigaction(SIGCHLD, &action, NULL) < 0)
+                fail(JAIL_FD_REPORT, STEP_FORK, errno);
+        while (info.si_pid != application) {
+                info.si_pid = 0;
+                if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0)
                         fail(JAIL_FD_REPORT, STEP_FORK, errno);
-                }
-                if (info.si_pid == application)
-                        break;
+                if (info.si_pid == 0)
+                        wait_for_child();
         }
         if (info.si_code == CLD_EXITED)
                 report(JAIL_FD_REPORT, REPORT_EXITED, STEP_NONE, info.si_status);

@@ -25,10 +25,11 @@ enum {
  */
 static int on_zygote_exit(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-        siginfo_t info;
+        siginfo_t info = {0};
 
         (void)events, (void)userdata;
-        waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG);
+        if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0)
+                return 0; /* not yet */
         sd_event_source_disable_unref(source);
         close_fd(fd);
         return 0;
@@ -57,6 +58,7 @@ static void zygote_free(struct zygote *zygote, const struct zygote_answer *why)
         sd_event_source_disable_unref(zygote->control_source);
         sd_event_source_disable_unref(zygote->patience_source);
         zygote->process.control = close_fd(zygote->process.control);
+        syscall(SYS_pidfd_send_signal, zygote->process.pidfd, SIGKILL, NULL, 0); /* whatever it is doing */
         reap_later(service->generation->broker, zygote->process.pidfd);
         while ((request = TAILQ_FIRST(&zygote->waiting))) {
                 TAILQ_REMOVE(&zygote->waiting, request, waiting);
@@ -95,7 +97,6 @@ static int on_zygote_late(sd_event_source *source, uint64_t usec, void *userdata
         struct zygote *zygote = userdata;
 
         (void)source, (void)usec;
-        syscall(SYS_pidfd_send_signal, zygote->process.pidfd, SIGKILL, NULL, 0);
         zygote_lost(zygote, -ETIMEDOUT);
         return 0;
 }
@@ -170,7 +171,7 @@ int pool_open(struct service *service)
         return r;
 }
 
-static int zygote_new(struct service *service, uid_t uid, gid_t gid, struct zygote **ret_zygote)
+static int zygote_new(struct service *service, const struct index_rule *identity, struct zygote **ret_zygote)
 {
         struct broker *broker = service->generation->broker;
         struct zygote_start start = {
@@ -192,8 +193,7 @@ static int zygote_new(struct service *service, uid_t uid, gid_t gid, struct zygo
                 return r;
         }
         zygote->service = service;
-        zygote->uid = uid;
-        zygote->gid = gid;
+        zygote->identity = identity;
         TAILQ_INIT(&zygote->waiting);
         TAILQ_INSERT_TAIL(&service->zygotes, zygote, link);
         service->n_zygotes++;
@@ -210,12 +210,23 @@ static int zygote_new(struct service *service, uid_t uid, gid_t gid, struct zygo
         return 0;
 }
 
-static struct zygote *find(struct service *service, uid_t uid, gid_t gid)
+static bool same_identity(const struct index *index, const struct index_rule *a, const struct index_rule *b)
+{
+        const char *context_a = index_text(index, a->context), *context_b = index_text(index, b->context);
+
+        return a->uid == b->uid && a->gid == b->gid && a->groups.count == b->groups.count &&
+               memcmp(index_array(index, a->groups), index_array(index, b->groups),
+                       a->groups.count * sizeof(uint32_t)) == 0 &&
+               strcmp(context_a ? context_a : "", context_b ? context_b : "") == 0;
+}
+
+/* `identity` is NULL where one zygote serves all. */
+static struct zygote *find(struct service *service, const struct index_rule *identity)
 {
         struct zygote *zygote;
 
         TAILQ_FOREACH (zygote, &service->zygotes, link)
-                if (zygote->uid == uid && zygote->gid == gid)
+                if (!identity || same_identity(&service->generation->index, zygote->identity, identity))
                         return zygote;
         return NULL;
 }
@@ -237,9 +248,9 @@ static bool make_room(struct service *service)
         return true;
 }
 
-static int find_or_start(struct service *service, uid_t uid, gid_t gid, struct zygote **ret_zygote)
+static int find_or_start(struct service *service, const struct index_rule *identity, struct zygote **ret_zygote)
 {
-        struct zygote *zygote = find(service, uid, gid);
+        struct zygote *zygote = find(service, identity);
 
         if (zygote) {
                 *ret_zygote = zygote;
@@ -249,7 +260,7 @@ static int find_or_start(struct service *service, uid_t uid, gid_t gid, struct z
                 return -EHOSTDOWN;
         if (!make_room(service))
                 return -EAGAIN;
-        return zygote_new(service, uid, gid, ret_zygote);
+        return zygote_new(service, identity, ret_zygote);
 }
 
 int pool_spawn(struct request *request, struct spawn_request *spawn, const int *fds, size_t n_fds)
@@ -257,7 +268,7 @@ int pool_spawn(struct request *request, struct spawn_request *spawn, const int *
         struct service *service = request->service;
         bool per_identity = service->config->flags & INDEX_PER_IDENTITY;
         struct zygote *zygote;
-        int r = find_or_start(service, per_identity ? spawn->uid : 0, per_identity ? spawn->gid : 0, &zygote);
+        int r = find_or_start(service, per_identity ? request->rule : NULL, &zygote);
 
         if (r < 0)
                 return r;

@@ -451,8 +451,10 @@ static void receive(struct request *request)
         } else {
                 admit(request, fds);
         }
-        if (n > 0)
+        if (n > 0) {
+                front_disarm(fds[WIRE_FD_FRONT]);
                 descriptors_close(fds, n_fds);
+        }
 }
 
 /* After the launch request there is nothing that the bridge may send: its end means abort, and so does a

@@ -39,7 +39,7 @@
 #define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
 #define LANDLOCK_SCOPE_SIGNAL               (1ULL << 1)
 #endif
-enum { LANDLOCK_ABI_SCOPES = 6 };
+enum { LANDLOCK_ABI_REFER = 2, LANDLOCK_ABI_SCOPES = 6 };
 
 struct landlock_attributes {
         uint64_t handled_access_fs;
@@ -90,14 +90,17 @@ static int open_proc(const struct index *index, int *ret_proc, struct failure *f
 
 /*
  * A Landlock domain for each child, where the kernel has Landlock: it denies tracing anyone outside it, and
- * from ABI 6 on signals and abstract sockets beyond it. It must handle some file right; making devices is one
- * that no application has anyway.
+ * from ABI 6 on signals and abstract sockets beyond it. It must handle some file right; making devices is one that no
+ * application has anyway. REFER, which every ruleset denies unasked, is given back.
  */
 static int open_landlock(int *ret_landlock, struct failure *failure)
 {
         struct landlock_attributes attributes = {
-                .handled_access_fs = LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK,
+                .handled_access_fs =
+                        LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_REFER,
         };
+        struct landlock_path_beneath_attr refer = {.allowed_access = LANDLOCK_ACCESS_FS_REFER};
+        _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         size_t size = sizeof(attributes.handled_access_fs);
         long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
@@ -106,12 +109,18 @@ static int open_landlock(int *ret_landlock, struct failure *failure)
                 return errno == ENOSYS || errno == EOPNOTSUPP
                                ? 0
                                : failure_set(failure, STEP_LANDLOCK_RULESET, errno, "ask for the ABI");
+        if (abi < LANDLOCK_ABI_REFER)
+                return 0; /* it would take rename(2) between folders from every application */
         if (abi >= LANDLOCK_ABI_SCOPES) {
                 attributes.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
                 size = sizeof(attributes);
         }
         *ret_landlock = (int)syscall(SYS_landlock_create_ruleset, &attributes, size, 0);
-        return *ret_landlock < 0 ? failure_set(failure, STEP_LANDLOCK_RULESET, errno, "create") : 0;
+        refer.parent_fd = root;
+        if (root < 0 || *ret_landlock < 0 ||
+                syscall(SYS_landlock_add_rule, *ret_landlock, LANDLOCK_RULE_PATH_BENEATH, &refer, 0) < 0)
+                return failure_set(failure, STEP_LANDLOCK_RULESET, errno, "create");
+        return 0;
 }
 
 /* uid 0 is nobody special from here on, whatever is executed; capabilities(7), "The securebits flags". */
@@ -208,9 +217,9 @@ static int set_up(struct jail *jail, uid_t uid, gid_t gid, struct failure *failu
         if (r == 0)
                 r = open_proc(jail->index, &jail->proc, failure);
         if (r == 0)
-                r = open_landlock(&jail->landlock, failure);
-        if (r == 0)
                 r = root_enter(jail->index, jail->service, failure);
+        if (r == 0)
+                r = open_landlock(&jail->landlock, failure);
         if (r == 0)
                 r = raise_limits(jail->service, failure);
         if (r == 0)
@@ -252,7 +261,7 @@ static int sort_descriptors(uint32_t flags, const int *fds, size_t n_fds, struct
  * A child of the broker's, not ours (CLONE_PARENT): we cannot forge its exit status, and our death does not
  * take it along. Exit signal 0 is what clone3(2) demands with CLONE_PARENT.
  */
-static pid_t clone_child(uint32_t flags, int cgroup, int *ret_pidfd)
+static pid_t clone_child(const struct index_service *service, uint32_t flags, int cgroup, int *ret_pidfd)
 {
         struct clone_args arguments = {
                 .flags = CLONE_PARENT | CLONE_PIDFD | CLONE_NEWPID,
@@ -261,6 +270,8 @@ static pid_t clone_child(uint32_t flags, int cgroup, int *ret_pidfd)
 
         if (flags & SPAWN_TEMPORARY)
                 arguments.flags |= CLONE_NEWNS;
+        if (service->flags & INDEX_PRIVATE_IPC)
+                arguments.flags |= CLONE_NEWIPC;
         if (cgroup >= 0) {
                 arguments.flags |= CLONE_INTO_CGROUP;
                 arguments.cgroup = (unsigned)cgroup;
@@ -277,7 +288,7 @@ static int serve(const struct jail *jail, const struct spawn_request *spawn, con
 
         if (cgroup == -EBADMSG)
                 return -EBADMSG;
-        pid = clone_child(spawn->flags, cgroup, &pidfd);
+        pid = clone_child(jail->service, spawn->flags, cgroup, &pidfd);
         if (pid == 0)
                 init_run(jail, &request);
         failure.error = errno;
