@@ -4,7 +4,6 @@
  *
  * Control: identity
  * Run: next
- * Wide: no (a service that asks for @ipc has one IPC namespace for all requests of an identity)
  * Expect: ENOENT EPERM ENOSYS
  */
 #include <sys/ipc.h>

@@ -4,7 +4,6 @@
  *
  * Control: identity
  * Run: next
- * Wide: no (keyrings belong to the uid; a service that asks for @keyring has them)
  * Expect: EPERM ENOSYS
  */
 #include <linux/keyctl.h>

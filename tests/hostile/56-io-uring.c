@@ -4,7 +4,6 @@
  *
  * Control: identity
  * Run: alone
- * Wide: no (a service that asks for it gets it)
  * Expect: EPERM ENOSYS
  */
 #include <linux/io_uring.h>

@@ -174,6 +174,15 @@ def test_two_services_on_one_door_are_refused_with_both_places(folder):
     refused(done, r"(wiki|blog)\.service:2\b", r"/run/fcgi-bridge/wiki\.sock", "wiki", "blog")
 
 
+def test_a_bind_or_root_where_an_application_may_write_is_refused(folder):
+    writable = HEAD + "BindPaths=/srv/data\n"
+    other = HEAD.replace("wiki.sock", "blog.sock")
+    for line in ("BindReadOnlyPaths=/srv/data/cache", "BindPaths=/srv/data/x/y:/z", "RootDirectory=/srv/data/root"):
+        done = check(folder, writable, more={"blog": other + line + "\n"})
+        refused(done, r"blog\.service", "/srv/data", "wiki")
+    accepted(check(folder, writable, more={"blog": other + "BindPaths=/srv/data\nBindReadOnlyPaths=/srv/database\n"}))
+
+
 def test_a_file_that_is_no_service_is_ignored_or_named(folder):
     lib.write_configuration(folder, {"wiki": HEAD}, {"10.map": MAP})
     (folder / "services.d" / "README").write_text("not a service\n")

@@ -358,6 +358,15 @@ def test_another_number_of_descriptors_is_refused(stack, count):
         refused(stack, launch, since)
 
 
+@pytest.mark.parametrize("count", [1, 5, 8, 60])
+def test_an_empty_packet_with_descriptors_is_refused(stack, count):
+    """It looks like the end of the connection; the fixture then counts the broker's descriptors."""
+    since = len(stack.broker_log())
+    with Launch(stack) as launch:
+        launch.send(b"", (launch.descriptors() * 12)[:count])
+        refused(stack, launch, since)
+
+
 def regular_file(launch, content=b"QUERY_STRING=report\0"):
     with tempfile.TemporaryFile() as file:
         file.write(content)
