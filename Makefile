@@ -27,7 +27,7 @@ accepted = $(shell $(CC) -Werror $(1) -E -x c /dev/null >/dev/null 2>&1 && echo 
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Werror
 HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection $(call accepted,-ftrivial-auto-var-init=zero)
-ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
+ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),)
 HARDENING += -fcf-protection=full
 endif
 ifdef SANITIZE
