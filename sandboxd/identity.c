@@ -122,6 +122,8 @@ static bool host_matches(const struct index *index, const struct index_rule *rul
                 return true;
         if (length == 0)
                 return rule->action == INDEX_DENY;
+        if (!pattern)
+                return false;
         if (length > 1 && host[length - 1] == '.')
                 length--; /* the same name, fully qualified */
         suffix = strlen(pattern);

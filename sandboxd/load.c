@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <pwd.h>
 #include <signal.h>
@@ -16,7 +17,7 @@
 
 #include "common/cleanup.h"
 
-enum { OUTPUT_FD = 3, CPU_SECONDS = 60 };
+enum { OUTPUT_FD = 3, CPU_SECONDS = 60, EXIT_NOT_STARTED = 127 };
 
 int accounts_find(struct accounts *ret_accounts, const char **ret_missing)
 {
@@ -63,6 +64,8 @@ _Noreturn static void execute(const char *compiler, const char *directory, const
         char *envp[] = {NULL};
         const uint32_t *ids = accounts->ids;
         sigset_t none;
+        /* Opened while we are still ourselves: the account need not reach the folder that the program lies in. */
+        int program = open(compiler, O_PATH | O_CLOEXEC);
 
         snprintf(config, sizeof(config), "--config=%s", directory);
         snprintf(groups, sizeof(groups), "--controllers=%s", controllers);
@@ -73,10 +76,10 @@ _Noreturn static void execute(const char *compiler, const char *directory, const
         /* F_DUPFD first: `output` may be OUTPUT_FD already, and dup2(2) would then leave it close-on-exec. */
         if (drop(accounts) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0 ||
                 (output = fcntl(output, F_DUPFD, OUTPUT_FD + 1)) < 0 || dup2(output, OUTPUT_FD) < 0 ||
-                close_range(OUTPUT_FD + 1, ~0U, 0) < 0)
-                _exit(EXIT_FAILURE);
-        execve(compiler, argv, envp);
-        _exit(EXIT_FAILURE);
+                close_range(OUTPUT_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+                _exit(EXIT_NOT_STARTED);
+        syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);
+        _exit(EXIT_NOT_STARTED);
 }
 
 int load_start(const char *compiler, const char *directory, const char *controllers, const struct accounts *accounts,
@@ -116,7 +119,7 @@ int load_finish(struct load *load, struct index *ret_index)
         while (r == -EINTR);
         load->pidfd = close_fd(load->pidfd);
         if (r == 0 && (info.si_code != CLD_EXITED || info.si_status != 0))
-                r = info.si_code == CLD_EXITED ? -EINVAL : -ECHILD;
+                r = info.si_code != CLD_EXITED ? -ECHILD : info.si_status == EXIT_NOT_STARTED ? -ENOEXEC : -EINVAL;
         if (r == 0)
                 r = index_open(load->output, ret_index);
         if (r < 0)

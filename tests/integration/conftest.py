@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import stack as stack_module  # noqa: E402
-from stack import BUILD, REPOSITORY, Stack  # noqa: E402
+from stack import REPOSITORY, Stack  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,7 +21,7 @@ def machine():
     """What every test needs: root, the programs, the accounts, and orphans that come to us."""
     assert os.getuid() == 0, "these tests start a broker: run them as root"
     missing = stack_module.missing_programs()
-    assert not missing, f"not built: {', '.join(missing)} (in {BUILD})"
+    assert not missing, f"not built: {', '.join(missing)} (in {stack_module.BUILT})"
     subprocess.run(["systemd-sysusers", str(REPOSITORY / "units" / "sandboxd.sysusers")], check=True)
     stack_module.become_subreaper()
 

@@ -5,6 +5,7 @@ A Stack owns a directory /run/sandboxd-test.XXXX, the two programs and nothing e
 by SIGTERM and then proves that nothing is left: no process, no mount, no control group.
 """
 
+import atexit
 import contextlib
 import ctypes
 import os
@@ -20,9 +21,23 @@ from pathlib import Path
 import fcgi
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("BUILD", REPOSITORY / "build")).resolve()
+BUILT = Path(os.environ.get("BUILD", REPOSITORY / "build")).resolve()
 APPS = Path(__file__).resolve().parent / "apps"
-PROGRAMS = ("sandboxd", "sandboxd-zygote", "sandboxd-compile", "fcgi-bridge", "sandboxctl")
+PROGRAMS = ("sandboxd", "sandboxd-zygote", "sandboxd-compile", "fcgi-bridge", "sandboxctl", "probe")
+
+
+def reachable_copy(built):
+    """A copy of the programs: the checkout may lie where the bridge's account cannot reach it."""
+    folder = Path(tempfile.mkdtemp(prefix="sandboxd-programs.", dir="/run"))
+    atexit.register(shutil.rmtree, folder)
+    folder.chmod(0o755)
+    for name in PROGRAMS:
+        if os.access(built / name, os.X_OK):
+            shutil.copy(built / name, folder)
+    return folder
+
+
+BUILD = reachable_copy(BUILT)
 CC_FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-static", "-O2", "-Wall", "-Wextra"]
 
 # Users uN are identity N:N, so that a test that counts processes by uid can have a uid of its own.

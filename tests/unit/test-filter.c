@@ -568,14 +568,15 @@ static void test_identities_meet(void **state)
 {
         static const struct {
                 struct lines lines;
-                bool meet;
+                bool meet, remain;
         } cases[] = {
-                {{.families = NULL}, false}, {{.calls = {"@system-service"}}, true},
-                {{.calls = {"@system-service ~@ipc"}}, false}, {{.calls = {"@ipc"}}, true},
-                {{.calls = {"shmget"}}, true}, {{.calls = {"semget"}}, true}, {{.calls = {"msgget"}}, true},
-                {{.calls = {"mq_open"}}, true}, {{.calls = {"shmat"}}, false}, {{.families = "AF_UNIX"}, true},
-                {{.families = "AF_INET AF_INET6"}, false}, /* the loopback device of the namespace is down */
-                {{.families = "AF_NETLINK"}, true},        /* netlink(7), NETLINK_USERSOCK */
+                {{.families = NULL}, false, false}, {{.calls = {"@system-service"}}, false, true},
+                {{.calls = {"@system-service ~@ipc"}}, false, false}, {{.calls = {"@ipc"}}, false, true},
+                {{.calls = {"shmget"}}, false, true}, {{.calls = {"semget"}}, false, true},
+                {{.calls = {"msgget"}}, false, true}, {{.calls = {"mq_open"}}, false, true},
+                {{.calls = {"shmat"}}, false, false}, {{.families = "AF_UNIX"}, true, false},
+                {{.families = "AF_INET AF_INET6"}, false, false}, /* the loopback device of the namespace is down */
+                {{.families = "AF_NETLINK"}, true, false},        /* netlink(7), NETLINK_USERSOCK */
         };
 
         (void)state;
@@ -583,7 +584,8 @@ static void test_identities_meet(void **state)
                 struct filter filter;
 
                 read_lines(&filter, &cases[i].lines);
-                if (filter_lets_identities_meet(&filter) != cases[i].meet)
+                if (filter_lets_identities_meet(&filter) != cases[i].meet ||
+                        filter_lets_ipc_remain(&filter) != cases[i].remain)
                         fail_msg("case %zu", i);
         }
 }

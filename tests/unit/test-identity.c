@@ -252,7 +252,9 @@ static void test_hosts(void **state)
                 {NULL, "x", true},
                 {"www.example.org", "www.example.org", true},
                 {"www.example.org", "WWW.Example.ORG", true},
-                {"www.example.org", "www.example.org.", false},
+                {"www.example.org", "www.example.org.", true}, /* the same name, fully qualified */
+                {"www.example.org", "www.example.org..", false},
+                {".example.org", "www.example.org.", true},
                 {"www.example.org", "ww.example.org", false},
                 {".example.org", "www.example.org", true},
                 {".example.org", "A.B.EXAMPLE.ORG", true},
