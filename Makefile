@@ -37,8 +37,7 @@ else
 HARDENING += -D_FORTIFY_SOURCE=2
 endif
 
-CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD) -DVERSION='"$(VERSION)"' \
-	-DCONFIG_DIR='"$(CONFIGDIR)"' -DLIBEXEC_DIR='"$(LIBEXECDIR)"'
+CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD)
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(HARDENING) $(CFLAGS) -MMD -MP
 LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(SANITIZE_LDFLAGS)
@@ -81,7 +80,14 @@ $(BUILD)/probe: demo/apps/probe.c
 	@echo "  LD   $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -static -o $@ $<
 
-$(BUILD)/obj/%.o: %.c
+# Where things are installed, as the programs know it. Written anew only when it changes, so that `make install` with
+# another PREFIX= builds what is concerned once more.
+$(BUILD)/paths.h: FORCE
+	@mkdir -p $(@D)
+	@printf '#define %s "%s"\n' VERSION '$(VERSION)' CONFIG_DIR '$(CONFIGDIR)' LIBEXEC_DIR '$(LIBEXECDIR)' >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(BUILD)/obj/%.o: %.c | $(BUILD)/paths.h
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
@@ -167,14 +173,14 @@ lint-format:
 
 lint-tidy: $(patsubst %.c,$(BUILD)/tidy/%,$(SOURCES))
 
-$(BUILD)/tidy/%: %.c .clang-tidy $(BUILD)/syscall-groups.h
+$(BUILD)/tidy/%: %.c .clang-tidy $(BUILD)/syscall-groups.h | $(BUILD)/paths.h
 	@mkdir -p $(@D)
 	@echo "  TIDY $<"
 	$(Q)clang-tidy --quiet $< -- $(CPPFLAGS) -std=gnu11 2>/dev/null && touch $@
 
-lint-cppcheck: $(BUILD)/syscall-groups.h
+lint-cppcheck: $(BUILD)/syscall-groups.h $(BUILD)/paths.h
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --std=c11 \
-		--suppress=missingIncludeSystem -D_GNU_SOURCE -DVERSION='""' -DCONFIG_DIR='""' -DLIBEXEC_DIR='""' \
+		--suppress=missingIncludeSystem -D_GNU_SOURCE \
 		-I. -I$(BUILD) $(SOURCES)
 
 lint-shell:
@@ -213,9 +219,11 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
+FORCE:
+
 help:
 	@sed -n 's/^# \(.*\)/\1/p' Makefile | sed -n '2,9p'
 	@echo "make lint fuzz check-size check-units check-docs format bench [QUICK=1] unit-tests clean V=1"
 
-.PHONY: all demo check bench accounts unit-tests fuzzers fuzz lint format lint-format lint-tidy lint-cppcheck lint-shell \
+.PHONY: FORCE all demo check bench accounts unit-tests fuzzers fuzz lint format lint-format lint-tidy lint-cppcheck lint-shell \
 	check-size check-units check-docs install clean help

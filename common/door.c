@@ -45,15 +45,16 @@ static bool is_ip(const struct sockaddr_storage *address)
 int door_tcp_name(const char *ip, unsigned port, char *name, size_t size)
 {
         char text[DOOR_NAME_MAX];
+        int length = snprintf(text, sizeof(text), strchr(ip, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", ip, port);
 
-        return give(text, snprintf(text, sizeof(text), strchr(ip, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", ip, port), name,
-                size);
+        return give(text, length, name, size);
 }
 
 static int unix_name(const struct sockaddr_un *address, socklen_t length, char *name, size_t size)
 {
         size_t room = length - offsetof(struct sockaddr_un, sun_path);
         char path[sizeof(address->sun_path) + 1], text[DOOR_NAME_MAX];
+        int written;
 
         if (length <= offsetof(struct sockaddr_un, sun_path) || address->sun_path[0] != '/')
                 return -EAFNOSUPPORT;
@@ -61,7 +62,8 @@ static int unix_name(const struct sockaddr_un *address, socklen_t length, char *
                 room = sizeof(address->sun_path);
         memcpy(path, address->sun_path, room);
         path[room] = '\0';
-        return give(text, snprintf(text, sizeof(text), "unix:%s", path), name, size);
+        written = snprintf(text, sizeof(text), "unix:%s", path);
+        return give(text, written, name, size);
 }
 
 int door_name(const struct sockaddr_storage *address, socklen_t length, char *ret_name, size_t size)

@@ -11,6 +11,8 @@
 #include "common/cleanup.h"
 #include "common/wire.h"
 
+#include "paths.h"
+
 #define SECOND UINT64_C(1000000)
 
 enum {

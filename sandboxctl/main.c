@@ -13,6 +13,8 @@
 #include "common/cleanup.h"
 #include "sandboxctl/sandboxctl.h"
 
+#include "paths.h"
+
 static void usage(FILE *stream)
 {
         fputs("usage: sandboxctl check   [--config=DIR]\n"

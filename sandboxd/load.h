@@ -46,7 +46,8 @@ int load_start(const char *compiler, const char *directory, const char *controll
 
 /*
  * Waits for the compiler's end and opens the index. Returns 0; -EINVAL when it found errors, which it has
- * printed; -ENOEXEC when it could not be started; another negative errno when it or its index is broken. Closes both descriptors in any case.
+ * printed; -ENOEXEC when it could not be started; another negative errno when it or its index is broken. Closes both
+ * descriptors in any case.
  */
 int load_finish(struct load *load, struct index *ret_index);
 

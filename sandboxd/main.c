@@ -22,6 +22,8 @@
 #include "sandboxd/request.h"
 #include "sandboxd/server.h"
 
+#include "paths.h"
+
 enum { DRAIN_SECONDS = 10, DRAIN_POLL_USEC = 20000 };
 
 /*
