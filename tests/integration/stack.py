@@ -139,27 +139,14 @@ def cgroup2_mount():
     return None
 
 
-def cgroups():
-    """
-    The control groups whose name begins with sandboxd, and all beneath them; not those in which something
-    runs that did not come from here, for another broker may be at work on the same machine.
-    """
+def cgroups_of(broker_pids):
+    """The control groups of these brokers, sandboxd.PID and all beneath it. Others may be at work beside them."""
     top = cgroup2_mount()
     found = []
-    for group in sorted(top.rglob("sandboxd*")) if top else []:
-        with contextlib.suppress(OSError):
-            inside = [path for path, _, _ in os.walk(group)]
-            members = [pid for path in inside for pid in Path(path, "cgroup.procs").read_text().split()]
-            if all(descends_from_us(int(pid)) for pid in members):
-                found += inside
-    return sorted(set(found))
-
-
-def descends_from_us(pid):
-    while pid > 1 and pid != os.getpid():
-        status = _status(pid)
-        pid = int(status["PPid"]) if status else 0
-    return pid == os.getpid()
+    for pid in broker_pids if top else []:
+        for group in top.rglob(f"sandboxd.{pid}"):
+            found += [path for path, _, _ in os.walk(group)]
+    return sorted(found)
 
 
 def sanitized():
@@ -248,7 +235,7 @@ class Stack:
         self.base.chmod(0o755)
         self.broker = self.bridge = None
         self.expect_broker_gone = False
-        self.mounts_before, self.cgroups_before = mounts(), cgroups()
+        self.mounts_before, self.broker_pids = mounts(), []
         self.children_before = set(children_of(os.getpid())[0])
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.direct = direct
@@ -321,6 +308,7 @@ class Stack:
             + [str(BUILD / "sandboxd"), f"--config={self.base}/config", f"--libexec-dir={BUILD}"],
             "broker.log",
         )
+        self.broker_pids.append(self.broker.pid)
         listen = [argument for door in self.doors for argument in ("-l", door)]
         drop = ["setpriv", "--reuid", "fcgi-bridge", "--regid", "fcgi-bridge", "--clear-groups"]
         drop += ["--inh-caps=-all", "--bounding-set=-all"]
@@ -411,7 +399,7 @@ class Stack:
         checks = (
             ("processes", lambda: [(pid, command_of(pid)) for pid in self._orphans()]),
             ("mounts", lambda: sorted(set(mounts()) - set(self.mounts_before))),
-            ("control groups", lambda: sorted(set(cgroups()) - set(self.cgroups_before))),
+            ("control groups", lambda: cgroups_of(self.broker_pids)),
         )
         for name, check in checks:
             if name == "control groups" and self.expect_broker_gone:

@@ -111,7 +111,7 @@ def test_every_request_gets_a_process_of_its_own_and_leaves_nothing(stack):
     before = {
         "descriptors": descriptors(stack),
         "mounts": lib.mounts(),
-        "cgroups": lib.cgroups(),
+        "cgroups": lib.cgroups_of([stack.broker.pid]),
         "files": temporary_files(),
         "own files": stack_files(stack),
     }
@@ -129,7 +129,7 @@ def test_every_request_gets_a_process_of_its_own_and_leaves_nothing(stack):
     wait_for(lambda: not any(processes_of(uid) for uid in USERS.values()), "the applications to end")
     wait_for(lambda: descriptors(stack) == before["descriptors"], "the descriptors to be as before")
     wait_for(lambda: lib.mounts() == before["mounts"], "the mounts to be as before")
-    wait_for(lambda: lib.cgroups() == before["cgroups"], "the control groups to be as before")
+    wait_for(lambda: lib.cgroups_of([stack.broker.pid]) == before["cgroups"], "the control groups to be as before")
     assert temporary_files() == before["files"]
     assert stack_files(stack) == before["own files"]
     zombies = [pid for pid in before["descriptors"] if lib.children_of(pid)[1]]

@@ -735,11 +735,9 @@ def test_without_a_broker_requests_are_a_503_and_nothing_of_it_remains(make_stac
         assert int(response.header("retry-after")) > 0
         assert connection.closed(), "the request that ran is given up"
     wait_for(lambda: not processes_of(uid), "the request that the dead broker had started to end")
-    left = f"sandboxd.{one.broker.pid}"
     another = make_stack({"cgi": APP})
     assert another.request("cgi", user="alice").status == 200
-    remains = lambda: any(left in path for path in lib.cgroups())  # noqa: E731
-    wait_for(lambda: not remains(), "the next broker to remove the control groups of that one")
+    wait_for(lambda: not lib.cgroups_of([one.broker.pid]), "the next broker to remove the control groups of that one")
 
 
 def test_sigterm_while_a_request_runs_ends_it_within_bounds(make_stack):
