@@ -73,7 +73,8 @@ static void zygote_failed(struct zygote *zygote, const struct zygote_answer *ans
         const char *hint = step_hint(answer->step, answer->error);
 
         service->failure = *answer;
-        service->not_before = broker_now(service->generation->broker) + BACKOFF_USEC;
+        if (!zygote->ready)
+                service->not_before = broker_now(service->generation->broker) + BACKOFF_USEC;
         log_request(LOG_ERR, NULL, service->name, "zygote failed: step %s: %s%s%s%s%s", step_name(answer->step),
                 strerror(answer->error), answer->detail[0] ? ": " : "", answer->detail, hint ? "; " : "",
                 hint ? hint : "");

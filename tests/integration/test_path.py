@@ -740,6 +740,41 @@ def test_without_a_broker_requests_are_a_503_and_nothing_of_it_remains(make_stac
     wait_for(lambda: not lib.cgroups_of([one.broker.pid]), "the next broker to remove the control groups of that one")
 
 
+def test_the_death_of_a_zygote_harms_no_request_that_runs_and_none_that_follows(make_stack):
+    one = make_stack({"cgi": APP})
+    user, uid = fresh_user()
+    with one.begin("cgi", "count", user=user, method="POST", CONTENT_LENGTH="3") as connection:
+        started(uid)
+        account = lib.account("sandboxd-zygote")[0]
+        zygotes = [pid for pid in lib.children_of(one.broker.pid)[0] if pid in processes_of(account)]
+        assert len(zygotes) == 1
+        os.kill(zygotes[0], signal.SIGKILL)
+        one.logged("zygote failed")
+        assert one.request("cgi", user="alice").status == 200
+        connection.send(fcgi.encode_stream(fcgi.STDIN, 1, b"abc"))
+        response = connection.read_response()
+    assert response.stdout.endswith(b"3\n") and response.app_status == 0
+
+
+def test_an_application_moves_files_between_its_folders(make_stack):
+    """Landlock denies that unless it is asked not to; "unchanged" applications do it all the time."""
+
+    def folders(base):
+        for name in ("data", "data/a", "data/b"):
+            (base / name).mkdir()
+            os.chown(base / name, 30010, 30010)
+
+    script = "echo Content-Type: text/plain; echo; echo x >/data/a/f && mv /data/a/f /data/b/f && ls /data/b"
+    service = {
+        "ExecStart": f"/bin/sh -c '{script}'",
+        "BindReadOnlyPaths": "/usr /bin /lib /lib64",
+        "BindPaths": "@BASE@/data:/data",
+    }
+    one = make_stack({"mover": service}, prepare=folders)
+    assert one.request("mover", user="alice").body == b"f\n"
+    assert (one.base / "data/b/f").exists()
+
+
 def test_sigterm_while_a_request_runs_ends_it_within_bounds(make_stack):
     service = {**APP, "RuntimeMaxSec": "300"}
     one = make_stack({"cgi": service}, bridge_options=["--drain-timeout=1s"])
