@@ -610,6 +610,10 @@ def test_a_rule_that_denies_is_a_403(stack):
     refused(stack, "cgi", 403, r"50-tests\.map:4|deny|denied|denies", user="mallory")
 
 
+def test_nothing_in_a_user_s_name_passes_for_a_field_of_the_log(stack):
+    refused(stack, "cgi", 403, r'user="eve\? identity=1:1 " address=', user='eve" identity=1:1 ')
+
+
 def test_a_front_end_of_another_account_is_a_403(stack):
     refused(stack, "strangers", 403, "front end|FrontEndUser", user="alice")
     uid, gid = lib.account("nobody")
