@@ -104,8 +104,23 @@ def stack_files(stack):
     return sorted(str(path) for path in stack.base.rglob("*"))
 
 
+def reach_full_concurrency(stack):
+    """
+    As many requests at the same moment as there will ever be: the broker keeps a control group for each, to use it
+    again, and has its full number of them before they are counted.
+    """
+    user, uid = next((user, uid) for user, uid in USERS.items() if user)
+    held = [stack.begin("cgi", "count", user=user, method="POST", CONTENT_LENGTH="1") for _ in range(CONCURRENCY)]
+    wait_for(lambda: len(processes_of(uid)) == 2 * CONCURRENCY, "init and application of each request")
+    for connection in held:
+        connection.send(fcgi.encode_stream(fcgi.STDIN, 1, b"x"))
+        assert connection.read_response().app_status == 0
+        connection.close()
+
+
 def test_every_request_gets_a_process_of_its_own_and_leaves_nothing(stack):
     first = max(64, REQUESTS // 10)
+    reach_full_concurrency(stack)
     answers = run(stack, first)
     wait_for(lambda: not any(processes_of(uid) for uid in USERS.values()), "the applications to end")
     before = {
