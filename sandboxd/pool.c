@@ -20,8 +20,8 @@ enum {
 };
 
 /*
- * Its pidfd is waited for in the background: a zygote whose control socket is closed ends by itself, but
- * perhaps not this instant.
+ * Its pidfd is waited for in the background: it has been killed, but what it hangs in may not let it go this
+ * instant.
  */
 static int on_zygote_exit(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
