@@ -39,17 +39,20 @@ void front_disarm(int fd)
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)); /* not a socket: nothing to wait for */
 }
 
+static bool has_uid(const uint32_t *uids, size_t n, uid_t uid)
+{
+        for (size_t i = 0; i < n; i++)
+                if (uids[i] == uid)
+                        return true;
+        return false;
+}
+
 bool front_peer_is(int fd, const uint32_t *uids, size_t n)
 {
         struct ucred credentials;
         socklen_t length = sizeof(credentials);
 
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0)
-                return false;
-        for (size_t i = 0; i < n; i++)
-                if (uids[i] == credentials.uid)
-                        return true;
-        return false;
+        return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 && has_uid(uids, n, credentials.uid);
 }
 
 int front_inspect(int fd, int reference, struct front *ret_front)
@@ -94,16 +97,6 @@ const struct index_service *front_service(const struct index *index, const struc
         return wildcard;
 }
 
-static bool is_listed_uid(const struct index *index, struct index_span span, uid_t uid)
-{
-        const uint32_t *uids = index_array(index, span);
-
-        for (size_t i = 0; i < span.count; i++)
-                if (uids[i] == uid)
-                        return true;
-        return false;
-}
-
 static bool is_listed_ip(const struct index *index, struct index_span span, const char *ip)
 {
         const struct index_network *networks = index_array(index, span);
@@ -120,6 +113,8 @@ static bool is_listed_ip(const struct index *index, struct index_span span, cons
 enum front_trust front_trust(const struct index *index, const struct index_service *service, const struct front *front)
 {
         if (front->is_unix)
-                return is_listed_uid(index, service->front_end_users, front->uid) ? FRONT_TRUSTED : FRONT_STRANGER;
+                return has_uid(index_array(index, service->front_end_users), service->front_end_users.count, front->uid)
+                               ? FRONT_TRUSTED
+                               : FRONT_STRANGER;
         return is_listed_ip(index, service->trusted, front->ip) ? FRONT_TRUSTED : FRONT_NETWORK;
 }
