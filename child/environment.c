@@ -65,11 +65,12 @@ static bool is_allowed(const struct index *index, const struct index_service *se
                is_passed(index, service, name);
 }
 
-static char *find(struct environment *environment, const char *variable, size_t name_length)
+/* Where the variable called by the first `length` bytes of `name` stands, or NULL. */
+static char **find(struct environment *environment, const char *name, size_t length)
 {
         for (size_t i = 0; i < environment->n_variables; i++)
-                if (strncmp(environment->variables[i], variable, name_length + 1) == 0)
-                        return environment->variables[i];
+                if (strncmp(environment->variables[i], name, length) == 0 && environment->variables[i][length] == '=')
+                        return &environment->variables[i];
         return NULL;
 }
 
@@ -85,14 +86,12 @@ static int append(struct environment *environment, char *variable)
 /* Sets a variable whatever it was before. */
 static int replace(struct environment *environment, char *variable)
 {
-        size_t name_length = strcspn(variable, "=");
+        char **slot = find(environment, variable, strcspn(variable, "="));
 
-        for (size_t i = 0; i < environment->n_variables; i++)
-                if (strncmp(environment->variables[i], variable, name_length + 1) == 0) {
-                        environment->variables[i] = variable;
-                        return 0;
-                }
-        return append(environment, variable);
+        if (!slot)
+                return append(environment, variable);
+        *slot = variable;
+        return 0;
 }
 
 static int set_own(struct environment *environment, const char *name, const char *value)
@@ -110,16 +109,14 @@ static int set_own(struct environment *environment, const char *name, const char
 /* A fact: set when it is known, and otherwise absent, whoever else named it. */
 static int set_fact(struct environment *environment, const char *name, const char *value)
 {
-        size_t length = strlen(name);
+        char **slot = find(environment, name, strlen(name));
 
         if (*value)
                 return set_own(environment, name, value);
-        for (size_t i = 0; i < environment->n_variables; i++)
-                if (strncmp(environment->variables[i], name, length) == 0 && environment->variables[i][length] == '=') {
-                        environment->variables[i] = environment->variables[--environment->n_variables];
-                        environment->variables[environment->n_variables] = NULL;
-                        break;
-                }
+        if (slot) {
+                *slot = environment->variables[--environment->n_variables];
+                environment->variables[environment->n_variables] = NULL;
+        }
         return 0;
 }
 
@@ -161,7 +158,7 @@ static int set_facts(struct environment *environment, const struct environment_f
                 r = set_fact(environment, "SERVER_NAME", facts->host);
         if (r == 0 && facts->script[0])
                 r = set_own(environment, "SCRIPT_FILENAME", facts->script);
-        if (r == 0 && !find(environment, "PATH=", 4))
+        if (r == 0 && !find(environment, "PATH", 4))
                 r = set_own(environment, "PATH", "/usr/local/bin:/usr/bin:/bin");
         return r;
 }

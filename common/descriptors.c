@@ -7,19 +7,26 @@
 
 #include "common/cleanup.h"
 
-/* One more than we ever accept, so that a surplus shows as a surplus and not as MSG_CTRUNC alone. */
+/*
+ * As many as one message can carry (unix(7), SCM_RIGHTS): a surplus arrives, is counted and closed by us. What finds
+ * no room is closed by the kernel, in our name and with what its sender made of it.
+ */
+enum { DESCRIPTORS_ROOM = 253 };
+
 union control_buffer {
         struct cmsghdr header; /* for its alignment */
-        char bytes[CMSG_SPACE(sizeof(int) * (DESCRIPTORS_MAX + 1))];
+        char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_ROOM)];
 };
-
-/* What the kernel can put into it: alignment makes room for one more than was asked for. */
-enum { DESCRIPTORS_ROOM = (CMSG_SPACE(sizeof(int) * (DESCRIPTORS_MAX + 1)) - CMSG_LEN(0)) / sizeof(int) };
 
 void descriptors_close(int *fds, size_t n_fds)
 {
-        for (size_t i = 0; i < n_fds; i++)
+        const struct linger none = {0};
+
+        for (size_t i = 0; i < n_fds; i++) {
+                /* ENOTSOCK for most: then there is nothing to wait for. */
+                (void)setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &none, sizeof(none));
                 fds[i] = close_fd(fds[i]);
+        }
 }
 
 int descriptors_send(int socket_fd, const void *data, size_t size, const int *fds, size_t n_fds)
@@ -33,7 +40,7 @@ int descriptors_send(int socket_fd, const void *data, size_t size, const int *fd
         if (n_fds > 0) {
                 struct cmsghdr *header;
 
-                memset(&control, 0, sizeof(control));
+                memset(control.bytes, 0, CMSG_SPACE(sizeof(int) * n_fds));
                 message.msg_control = control.bytes;
                 message.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
                 header = CMSG_FIRSTHDR(&message);

@@ -28,5 +28,8 @@ int descriptors_send(int socket_fd, const void *data, size_t size, const int *fd
 ssize_t descriptors_receive(
         int socket_fd, void *data, size_t size, int *ret_fds, size_t max_fds, size_t *ret_n_fds, int flags);
 
-/* Closes each descriptor and sets it to -1. */
+/*
+ * Closes each descriptor and sets it to -1. Does not wait: whoever handed a socket over may have set SO_LINGER
+ * (socket(7)), and where ours is the last descriptor of it, close(2) would take as long as that says.
+ */
 void descriptors_close(int *fds, size_t n_fds);

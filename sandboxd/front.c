@@ -32,13 +32,6 @@ static bool same_network(int a, int b)
         return getsockopt(b, SOL_SOCKET, SO_NETNS_COOKIE, &cookie_b, &length) == 0 && cookie_a == cookie_b;
 }
 
-void front_disarm(int fd)
-{
-        const struct linger none = {0};
-
-        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)); /* not a socket: nothing to wait for */
-}
-
 static bool has_uid(const uint32_t *uids, size_t n, uid_t uid)
 {
         for (size_t i = 0; i < n; i++)

@@ -24,12 +24,6 @@ struct front {
  */
 int front_inspect(int fd, int reference, struct front *ret_front);
 
-/*
- * Call before closing it: whoever handed the connection over may have set SO_LINGER (socket(7)), and if ours is the
- * last descriptor of it, close(2) would wait as long as that says.
- */
-void front_disarm(int fd);
-
 /* Whether the process that connected the Unix socket `fd` runs as one of `n` uids (unix(7), SO_PEERCRED). */
 bool front_peer_is(int fd, const uint32_t *uids, size_t n);
 

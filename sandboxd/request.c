@@ -451,10 +451,8 @@ static void receive(struct request *request)
         } else {
                 admit(request, fds);
         }
-        if (n > 0) {
-                front_disarm(fds[WIRE_FD_FRONT]);
+        if (n > 0)
                 descriptors_close(fds, n_fds);
-        }
 }
 
 /* After the launch request there is nothing that the bridge may send: its end means abort, and so does a
