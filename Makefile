@@ -51,21 +51,23 @@ COMMON := $(wildcard common/*.c)
 BRIDGE := $(wildcard fcgi-bridge/*.c)
 COMPILER := $(wildcard compiler/*.c)
 CONTROL := $(wildcard sandboxctl/*.c)
-CHILD := $(wildcard child/*.c)
+# What runs after the drop; the entry program is one of its own.
+ENTRY := child/entry.c
+CHILD := $(filter-out $(ENTRY),$(wildcard child/*.c))
 # What the privileged programs share with the others.
-MODEL := sandboxd/index.c sandboxd/identity.c
+MODEL := common/index.c sandboxd/identity.c
 ZYGOTE := sandboxd/zygote-main.c sandboxd/root.c sandboxd/jail.c sandboxd/init.c
 BROKER := $(filter-out $(ZYGOTE),$(wildcard sandboxd/*.c))
 
-all: $(addprefix $(BUILD)/,$(PROGRAMS)) $(BUILD)/probe
+all: $(addprefix $(BUILD)/,$(PROGRAMS) sandboxd-entry) $(BUILD)/probe
 
 $(BUILD)/sandboxd: $(call objects,$(BROKER) $(COMMON))
-$(BUILD)/sandboxd: LDLIBS = -lsystemd -lcap
-$(BUILD)/sandboxd-zygote: $(call objects,$(ZYGOTE) $(CHILD) sandboxd/index.c common/descriptors.c)
+$(BUILD)/sandboxd: LDLIBS = -lsystemd -lcap -lselinux -laudit
+$(BUILD)/sandboxd-zygote: $(call objects,$(ZYGOTE) $(CHILD) common/index.c common/descriptors.c)
 $(BUILD)/sandboxd-zygote: LDLIBS = -lcap
 $(BUILD)/sandboxd-compile: $(call objects,$(COMPILER) $(MODEL) common/door.c)
 $(BUILD)/sandboxd-compile: LDLIBS = -lseccomp -lselinux -linih
-$(BUILD)/fcgi-bridge: $(call objects,$(BRIDGE) $(COMMON))
+$(BUILD)/fcgi-bridge: $(call objects,$(BRIDGE) $(filter-out common/index.c,$(COMMON)))
 $(BUILD)/fcgi-bridge: LDLIBS = -lsystemd -lseccomp -lcap
 $(BUILD)/sandboxctl: $(call objects,$(CONTROL) $(MODEL) sandboxd/load.c sandboxd/zygote.c common/step.c common/descriptors.c)
 $(BUILD)/sandboxctl: LDLIBS =
@@ -73,6 +75,13 @@ $(BUILD)/sandboxctl: LDLIBS =
 $(addprefix $(BUILD)/,$(PROGRAMS)):
 	@echo "  LD   $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# Without any library, for it is executed in roots that have none: no canary to check, nothing to relocate.
+$(BUILD)/sandboxd-entry: $(ENTRY) common/step.h child/application.h
+	@mkdir -p $(@D)
+	@echo "  LD   $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARNINGS) -O2 -fPIE -ffreestanding -fno-stack-protector -nostdlib \
+		-static-pie -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $<
 
 # Static: it reports from inside any root, whatever libraries are there.
 $(BUILD)/probe: demo/apps/probe.c
@@ -134,7 +143,7 @@ unit-tests: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
 
 # They are built in one step from sources: whatever changes, they are built again.
-HEADERS := $(wildcard common/*.h fcgi-bridge/*.h compiler/*.h child/*.h sandboxd/*.h tests/*/*.h) sandboxd/index.c
+HEADERS := $(wildcard common/*.h fcgi-bridge/*.h compiler/*.h child/*.h sandboxd/*.h tests/*/*.h) common/index.c
 
 .SECONDEXPANSION:
 $(BUILD)/unit/%: tests/unit/%.c $$(call links,tests/unit/$$*.c) $(BUILD)/syscall-groups.h $(HEADERS)
@@ -159,7 +168,7 @@ fuzz: $(FUZZERS)
 
 # --- what a reader can check without running anything ---
 
-SOURCES := $(COMMON) $(BRIDGE) $(COMPILER) $(CONTROL) $(CHILD) $(wildcard sandboxd/*.c)
+SOURCES := $(COMMON) $(BRIDGE) $(COMPILER) $(CONTROL) $(CHILD) $(ENTRY) $(wildcard sandboxd/*.c)
 C_FILES := $(SOURCES) $(wildcard common/*.h fcgi-bridge/*.h compiler/*.h sandboxctl/*.h child/*.h sandboxd/*.h \
 	tests/*/*.[ch] tests/*/*/*.[ch] demo/apps/*.c bench/apps/*.c)
 
@@ -180,7 +189,7 @@ $(BUILD)/tidy/%: %.c .clang-tidy $(BUILD)/syscall-groups.h | $(BUILD)/paths.h
 
 lint-cppcheck: $(BUILD)/syscall-groups.h $(BUILD)/paths.h
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --std=c11 \
-		--suppress=missingIncludeSystem -D_GNU_SOURCE \
+		--suppress=missingIncludeSystem -D_GNU_SOURCE -D__x86_64__ \
 		-I. -I$(BUILD) $(SOURCES)
 
 lint-shell:
@@ -205,7 +214,7 @@ install: all
 		$(DESTDIR)$(CONFIGDIR)/services.d $(DESTDIR)$(CONFIGDIR)/maps \
 		$(DESTDIR)$(PREFIX)/share/doc/sandboxd/examples/services.d
 	install -m 0755 $(BUILD)/sandboxd $(BUILD)/fcgi-bridge $(BUILD)/sandboxctl $(DESTDIR)$(PREFIX)/bin
-	install -m 0755 $(BUILD)/sandboxd-zygote $(BUILD)/sandboxd-compile $(DESTDIR)$(LIBEXECDIR)
+	install -m 0755 $(BUILD)/sandboxd-zygote $(BUILD)/sandboxd-compile $(BUILD)/sandboxd-entry $(DESTDIR)$(LIBEXECDIR)
 	for unit in $(notdir $(wildcard units/*.service units/*.socket)); do \
 		sed 's,@BINDIR@,$(PREFIX)/bin,g' units/$$unit >$(DESTDIR)$(UNITDIR)/$$unit && \
 		chmod 0644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done

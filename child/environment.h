@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#include "sandboxd/index.h"
+#include "common/index.h"
 
 /*
  * The application's environment: an empty one, into which is copied what is allowed. Pure.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "sandboxd/index.h"
+#include "common/index.h"
 
 /*
  * What a request executes. Everything here runs as the identity, after the drop: what it cannot reach, it is

@@ -41,6 +41,7 @@ static const char *const names[STEPS] = {
         [STEP_CONTEXT] = "context",
         [STEP_LAST_FILTER] = "last-filter",
         [STEP_EXEC] = "exec",
+        [STEP_ENTRY] = "entry",
 };
 
 /* error 0: whatever the errno is. */
@@ -69,6 +70,16 @@ static const struct {
         {STEP_EXEC, EAGAIN, "the identity has LimitNPROC= processes already"},
         {STEP_FORK, EAGAIN, "the identity has LimitNPROC= processes, or the service TasksMax= tasks, already"},
         {STEP_CLONE, EAGAIN, "TasksMax= of the service is reached"},
+        {STEP_ENTRY, EBADFD,
+                "the policy must let the application's domain use and read or write the pipes of fcgi-bridge"},
+        {STEP_ENTRY, EACCES,
+                "the policy must let the application's domain execute the program, and the script's interpreter; or "
+                "the "
+                "interpreter lies on a mount without exec (BindPaths=, /tmp)"},
+        {STEP_ENTRY, ENOENT,
+                "the interpreter after #!, or the program's loader, is not in the root: add a BindReadOnlyPaths= for "
+                "it"},
+        {STEP_CONTEXT, ENODATA, "give the rule a context, or the service a SELinuxContext="},
         {STEP_CONTEXT, 0, "the policy must know the context, and allow sandboxd_zygote_t to set it at exec"},
         {STEP_ENVIRONMENT, E2BIG, "more variables than an application may get"},
 };

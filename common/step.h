@@ -44,6 +44,7 @@ enum step {
         STEP_CONTEXT,
         STEP_LAST_FILTER,
         STEP_EXEC,
+        STEP_ENTRY,
         STEPS,
 };
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "sandboxd/index.h"
+#include "common/index.h"
 
 /*
- * Builds an index (sandboxd/index.h) in memory and writes it out. Running out of memory ends the program: the
+ * Builds an index (common/index.h) in memory and writes it out. Running out of memory ends the program: the
  * compiler is a short-lived helper, and whoever started it keeps the configuration it had.
  */
 

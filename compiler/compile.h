@@ -26,10 +26,20 @@ void compile_services(struct compile *compile);
 void compile_maps(struct compile *compile);
 
 /*
- * Checks a context: its form, and where the kernel runs SELinux, that the policy knows it. Says what is
- * wrong. Counts it in header.contexts_unused where contexts are not applied. Returns its index_string, or 0.
+ * Checks a context: its form, that its range is one level, and where contexts are applied, that the policy knows it.
+ * Says what is wrong. Counts it in header.contexts_unused where contexts are not applied. Returns its index_string, or
+ * 0.
  */
 index_string compile_context(struct compile *compile, const char *context, struct position position);
+
+/*
+ * The label of a service file, which is what the policy judges front ends by. Returns its index_string, 0 where
+ * contexts are not applied, or 0 after saying what is wrong.
+ */
+index_string compile_label(struct compile *compile, const char *path);
+
+/* Where contexts are applied, every rule has one, or every service that it is for. The maps must have been read. */
+void compile_check_contexts(const struct compile *compile);
 
 /* The uid of an account: a name or a number. Returns 0, or -ENOENT. */
 int compile_uid(const char *account, uint32_t *ret_uid);

@@ -77,7 +77,7 @@ static const char *const needed[] = {
 };
 
 /* Of those, what is still needed between stage 2 and the application's first instruction. */
-static const char *const kept[] = {"execve", "execveat", "exit", "exit_group", "write"};
+static const char *const kept[] = {"execve", "execveat", "exit", "exit_group", "fcntl", "fstat", "write"};
 
 /* Nobody's, whatever a service asks for: each of them reaches past the jail, or is the kernel's widest door.
  */

@@ -31,25 +31,6 @@ struct options {
         size_t n_reserved;
 };
 
-index_string compile_context(struct compile *compile, const char *context, struct position position)
-{
-        int colons = 0;
-
-        for (const char *c = context; *c; c++)
-                colons += *c == ':';
-        if (colons < 2 || strlen(context) > INDEX_CONTEXT_MAX) {
-                diagnose(position, "write user:role:type, with MCS :range", "'%s' is not a context", context);
-                return 0;
-        }
-        if (compile->header.selinux != INDEX_SELINUX_APPLY)
-                compile->header.contexts_unused++;
-        else if (security_check_context(context) < 0) {
-                diagnose(position, NULL, "the policy in force does not know the context '%s'", context);
-                return 0;
-        }
-        return builder_string(&compile->builder, context);
-}
-
 static void read_id(uint32_t *id, const char *key, const char *value, struct position position)
 {
         uint64_t number;
@@ -64,10 +45,12 @@ static void read_selinux(struct compile *compile, const char *value, struct posi
 {
         if (strcmp(value, "off") == 0)
                 compile->header.selinux = INDEX_SELINUX_OFF;
-        else if (strcmp(value, "require") == 0 && !compile->selinux_enabled)
+        else if (strcmp(value, "require") == 0 && compile->selinux_enabled)
+                compile->header.selinux = INDEX_SELINUX_REQUIRE;
+        else if (strcmp(value, "require") == 0)
                 diagnose(position, "boot with SELinux, or write SELinux=auto",
                         "SELinux=require, and this kernel runs no SELinux");
-        else if (strcmp(value, "auto") != 0 && strcmp(value, "require") != 0)
+        else if (strcmp(value, "auto") != 0)
                 diagnose(position, NULL, "SELinux=: '%s' is none of auto, require, off", value);
 }
 
@@ -196,6 +179,7 @@ int main(int argc, char **argv)
         compile_main_file(&compile);
         compile_services(&compile);
         compile_maps(&compile);
+        compile_check_contexts(&compile);
         index = builder_finish(&compile.builder, compile.header);
         check_identities(&index, &options);
         if (diagnose_errors() > 0)

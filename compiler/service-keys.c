@@ -209,7 +209,7 @@ static void read_tasks_max(struct draft *draft, const char *value)
         if (!needs_controller(draft, "pids"))
                 return;
         if (strcmp(value, "infinity") == 0)
-                draft->service.tasks_max = UINT64_MAX;
+                *(uint64_t *)target(draft) = UINT64_MAX;
         else if (value_number(value, UINT32_MAX, target(draft)) < 0)
                 wrong(draft, NULL, "'%s' is not a number", value);
 }
@@ -217,7 +217,7 @@ static void read_tasks_max(struct draft *draft, const char *value)
 static void read_cpu_weight(struct draft *draft, const char *value)
 {
         if (needs_controller(draft, "cpu") &&
-                (value_number(value, 10000, target(draft)) < 0 || draft->service.cpu_weight == 0))
+                (value_number(value, 10000, target(draft)) < 0 || *(uint64_t *)target(draft) == 0))
                 wrong(draft, NULL, "'%s' is not a number from 1 to 10000", value);
 }
 
@@ -448,9 +448,12 @@ static const struct key keys[] = {
         {"LimitSTACK", read_limit, 0, RLIMIT_STACK},
         {"MaxConnections", read_count, AT(service.max_connections), 65536},
         {"RuntimeMaxSec", read_runtime, 0, 0},
-        {"MemoryMax", read_memory_max, AT(service.memory_max), 0},
-        {"TasksMax", read_tasks_max, AT(service.tasks_max), 0},
-        {"CPUWeight", read_cpu_weight, AT(service.cpu_weight), 0},
+        {"MemoryMax", read_memory_max, AT(service.cgroup.memory_max), 0},
+        {"TasksMax", read_tasks_max, AT(service.cgroup.tasks_max), 0},
+        {"CPUWeight", read_cpu_weight, AT(service.cgroup.cpu_weight), 0},
+        {"RequestMemoryMax", read_memory_max, AT(service.request_cgroup.memory_max), 0},
+        {"RequestTasksMax", read_tasks_max, AT(service.request_cgroup.tasks_max), 0},
+        {"RequestCPUWeight", read_cpu_weight, AT(service.request_cgroup.cpu_weight), 0},
         {"User", refuse_identity, 0, 0},
         {"Group", refuse_identity, 0, 0},
 };

@@ -26,8 +26,10 @@ static void set_defaults(struct draft *draft)
         service->max_connections = 64;
         service->temporary_size = 64 << 20;
         service->runtime_max = 30 * UINT64_C(1000000);
-        service->memory_max = UINT64_MAX;
-        service->tasks_max = UINT64_MAX;
+        service->cgroup.memory_max = UINT64_MAX;
+        service->cgroup.tasks_max = UINT64_MAX;
+        service->request_cgroup.memory_max = UINT64_MAX;
+        service->request_cgroup.tasks_max = UINT64_MAX;
         set_limit(service, RLIMIT_AS, UINT64_C(1) << 30);
         set_limit(service, RLIMIT_CORE, 0);
         set_limit(service, RLIMIT_FSIZE, UINT64_C(1) << 30);
@@ -159,6 +161,7 @@ static void compile_service(void *context, const char *path)
         if (diagnose_errors() == before) {
                 draft.service.name = builder_string(&compile->builder, name);
                 draft.service.source = builder_string(&compile->builder, path);
+                draft.service.label = compile_label(compile, path);
                 finish(&draft);
         }
         free_draft(&draft);

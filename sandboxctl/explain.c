@@ -65,7 +65,7 @@ static void print_identity(
                 account ? ")" : "");
         if (context)
                 printf("context: %s%s\n", context,
-                        index->header->selinux == INDEX_SELINUX_APPLY
+                        index->header->selinux != INDEX_SELINUX_OFF
                                 ? ""
                                 : " (not applied: no SELinux in this kernel, or off)");
 }

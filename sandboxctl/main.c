@@ -28,7 +28,7 @@ static void usage(FILE *stream)
               "  run      runs COMMAND as such a request would be run, with this terminal; as root only\n"
               "\n"
               "  --config=DIR       sandboxd.conf, services.d/ and maps/ (default " CONFIG_DIR ")\n"
-              "  --libexec-dir=DIR  sandboxd-zygote and sandboxd-compile (default " LIBEXEC_DIR ")\n"
+              "  --libexec-dir=DIR  sandboxd's helper programs (default " LIBEXEC_DIR ")\n"
               "  --help, --version\n",
                 stream);
 }
@@ -56,7 +56,7 @@ static void find_controllers(char *ret_controllers, size_t size)
 
 int control_load(const struct options *options, struct accounts *ret_accounts, struct index *ret_index)
 {
-        char compiler[4096], controllers[256];
+        char controllers[256];
         const char *missing = NULL;
         struct load load;
         int r = accounts_find(ret_accounts, &missing);
@@ -66,12 +66,11 @@ int control_load(const struct options *options, struct accounts *ret_accounts, s
                 return r;
         }
         find_controllers(controllers, sizeof(controllers));
-        snprintf(compiler, sizeof(compiler), "%s/sandboxd-compile", options->libexec);
-        r = load_start(compiler, options->config, controllers, ret_accounts, &load);
+        r = load_start(options->libexec, options->config, controllers, ret_accounts, &load);
         if (r == 0)
                 r = load_finish(&load, ret_index);
         if (r < 0 && r != -EINVAL)
-                fprintf(stderr, "sandboxctl: %s: %s\n", compiler, strerror(-r));
+                fprintf(stderr, "sandboxctl: %s/sandboxd-compile: %s\n", options->libexec, strerror(-r));
         return r;
 }
 

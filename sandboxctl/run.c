@@ -129,9 +129,8 @@ static int spawn(const struct zygote_process *zygote, const struct index_service
 static int run(const struct index *index, const struct index_service *service, const struct accounts *accounts,
         struct spawn_request *request, const struct options *options)
 {
-        char path[4096];
         const struct zygote_start start = {
-                .path = path,
+                .libexec = options->libexec,
                 .index_fd = index->fd,
                 .service = (size_t)(service - index_services(index)),
                 .uid = accounts->uid[ACCOUNT_ZYGOTE],
@@ -143,10 +142,9 @@ static int run(const struct index *index, const struct index_service *service, c
         siginfo_t info;
         int status;
 
-        snprintf(path, sizeof(path), "%s/sandboxd-zygote", options->libexec);
         status = zygote_start(&start, &zygote);
         if (status < 0)
-                return complain(path, status);
+                return complain("starting the zygote", status);
         status = take_answer(&zygote, &answer);
         if (status == 0)
                 status = spawn(&zygote, service, request, options->command);

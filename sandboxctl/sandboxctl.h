@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "sandboxd/index.h"
+#include "common/index.h"
 #include "sandboxd/load.h"
 
 /* What the verbs of sandboxctl share. Each verb returns an exit status. */

@@ -98,8 +98,7 @@ struct request {
 struct broker {
         sd_event *event;
         const char *config_directory;
-        char zygote_path[PATH_MAX];
-        char compiler_path[PATH_MAX];
+        const char *libexec_directory;
         struct accounts accounts;
         struct cgroups cgroups;
         struct generation *current; /* NULL until the first configuration is loaded */
@@ -112,6 +111,9 @@ struct broker {
         sd_event_source *listen_source;
         sd_event_source *pause_source;
         sd_event_source *drain_source;
+        uint64_t drain_until;  /* µs, monotonic */
+        uint64_t idle_exit;    /* µs; 0: never */
+        uint64_t last_request; /* µs, monotonic: when one last ended or began */
         struct request_list requests;
         unsigned n_requests; /* connections, in whatever state */
         uint64_t next_number;

@@ -230,10 +230,25 @@ static int set_number(int folder, const char *file, uint64_t value, uint64_t uns
         return write_file(folder, file, text);
 }
 
+static int set_limits(int folder, const struct index_cgroup *limits)
+{
+        int r = set_number(folder, "memory.max", limits->memory_max, UINT64_MAX);
+
+        if (r == 0)
+                r = set_number(folder, "pids.max", limits->tasks_max, UINT64_MAX);
+        return r == 0 ? set_number(folder, "cpu.weight", limits->cpu_weight, 0) : r;
+}
+
+static bool are_limits(const struct index_cgroup *limits)
+{
+        return limits->memory_max != UINT64_MAX || limits->tasks_max != UINT64_MAX || limits->cpu_weight != 0;
+}
+
 int cgroup_service_open(const struct cgroups *cgroups, const struct index_service *service, const char *name,
         uid_t zygote_uid, struct cgroup_service *ret_service)
 {
         struct cgroup_service group = {.folder = -1, .zygotes = -1};
+        char enabled[64];
         int r;
 
         snprintf(group.name, sizeof(group.name), "%s", name);
@@ -247,11 +262,11 @@ int cgroup_service_open(const struct cgroups *cgroups, const struct index_servic
         group.zygotes = make_folder(group.folder, "zygotes");
         r = group.zygotes < 0 ? group.zygotes : give(group.folder, zygote_uid);
         if (r == 0)
-                r = set_number(group.folder, "memory.max", service->memory_max, UINT64_MAX);
-        if (r == 0)
-                r = set_number(group.folder, "pids.max", service->tasks_max, UINT64_MAX);
-        if (r == 0)
-                r = set_number(group.folder, "cpu.weight", service->cpu_weight, 0);
+                r = set_limits(group.folder, &service->cgroup);
+        if (r == 0 && are_limits(&service->request_cgroup)) {
+                group.limits = &service->request_cgroup;
+                enable_controllers(group.folder, enabled, sizeof(enabled)); /* one that is missing fails at the leaf */
+        }
         if (r < 0) {
                 cgroup_service_close(cgroups, &group);
                 return r;
@@ -316,6 +331,11 @@ int cgroup_leaf_take(struct cgroup_service *service, uid_t zygote_uid, struct cg
         snprintf(name, sizeof(name), "request.%u", leaf->number);
         leaf->folder = make_folder(service->folder, name);
         r = leaf->folder < 0 ? leaf->folder : give(leaf->folder, zygote_uid);
+        if (r == 0 && service->limits)
+                r = set_limits(leaf->folder, service->limits);
+        /* The whole request goes: one that lost a process has no answer worth waiting for. */
+        if (r == 0 && service->limits && service->limits->memory_max != UINT64_MAX)
+                r = write_file(leaf->folder, "memory.oom.group", "1");
         if (r == 0)
                 r = detach(&leaf->folder);
         if (r == 0) {

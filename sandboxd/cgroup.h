@@ -3,7 +3,7 @@
 
 #include <sys/types.h>
 
-#include "sandboxd/index.h"
+#include "common/index.h"
 
 /*
  * Control groups, version 2 (cgroups(7)): one folder a service, in it a leaf for its zygotes and leaves for
@@ -27,6 +27,7 @@ struct cgroup_service {
         int zygotes; /* a leaf for clone3(2), or -1 */
         struct cgroup_leaf *free_leaves;
         unsigned next;
+        const struct index_cgroup *limits; /* of each leaf, or NULL: the index's */
         char name[96];
 };
 
@@ -49,7 +50,8 @@ int cgroups_open(struct cgroups *ret_cgroups);
 void cgroups_close(struct cgroups *cgroups);
 
 /*
- * Makes a service's folder and sets MemoryMax=, TasksMax= and CPUWeight=. The files that clone3(2) asks write
+ * Makes a service's folder and sets MemoryMax=, TasksMax= and CPUWeight=; its leaves will get those of Request…=, so
+ * `service` must stay. The files that clone3(2) asks write
  * permission for are given to `zygote_uid`. Returns 0 or a negative errno: a limit that cannot be set is not
  * left out.
  */

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "common/door.h"
+#include "common/index.h"
 #include "common/wire.h"
-#include "sandboxd/index.h"
 
 /*
  * Who stands at the front door: what the broker finds out about a web server's connection by asking the

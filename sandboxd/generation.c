@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "sandboxd/access.h"
 #include "sandboxd/pool.h"
 
 enum { LOAD_SECONDS = 90 };
@@ -67,7 +68,7 @@ static void announce(const struct generation *generation)
 
         log_message(LOG_NOTICE, "configuration %u in force: %u services, %u identity rules, SELinux contexts %s",
                 generation->number, header->services.count, header->rules.count,
-                header->selinux == INDEX_SELINUX_APPLY ? "applied" : "not applied");
+                header->selinux != INDEX_SELINUX_OFF ? "applied" : "not applied");
         if (header->contexts_unused > 0)
                 log_message(LOG_WARNING,
                         "%u contexts in the configuration are not applied: the kernel runs no SELinux, or "
@@ -96,7 +97,13 @@ static void replace(struct broker *broker, struct generation *generation)
 static void loaded(struct broker *broker, int error, struct index *index)
 {
         struct generation *generation;
+        const char *reason = error == 0 ? access_unenforceable(index->header) : NULL;
 
+        if (reason) {
+                log_message(LOG_ERR, "%s", reason);
+                index_close(index);
+                error = -EINVAL;
+        }
         if (error == 0) {
                 generation = generation_new(broker, index);
                 if (generation) {
@@ -157,10 +164,10 @@ int generation_load(struct broker *broker)
                 broker->load_again = true;
                 return 0;
         }
-        r = load_start(broker->compiler_path, broker->config_directory, broker->cgroups.controllers, &broker->accounts,
-                &broker->load);
+        r = load_start(broker->libexec_directory, broker->config_directory, broker->cgroups.controllers,
+                &broker->accounts, &broker->load);
         if (r < 0) {
-                log_message(LOG_ERR, "cannot start %s: %s", broker->compiler_path, strerror(-r));
+                log_message(LOG_ERR, "cannot start %s/sandboxd-compile: %s", broker->libexec_directory, strerror(-r));
                 sd_notify(0, broker->current ? "READY=1" : "STATUS=no configuration");
                 return broker->current ? 0 : r;
         }

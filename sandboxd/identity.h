@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "sandboxd/index.h"
+#include "common/index.h"
 
 /*
  * Who runs a request: the first rule of the identity map that matches. Pure: no system call; the broker and

@@ -5,9 +5,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "child/application.h"
 #include "common/cleanup.h"
-
-enum { EXIT_JAIL = 120 }; /* our own exit status where there is a report that says more */
 
 static void report(int fd, enum report_kind kind, enum step step, int value)
 {
@@ -16,13 +15,13 @@ static void report(int fd, enum report_kind kind, enum step step, int value)
         /* A report is smaller than PIPE_BUF: whole or not at all. Without one, the broker takes it for a
          * failure. */
         if (write(fd, &report, sizeof(report)) < 0)
-                _exit(EXIT_JAIL);
+                _exit(JAIL_EXIT);
 }
 
 _Noreturn static void fail(int fd, enum step step, int error)
 {
         report(fd, REPORT_FAILED, step, error);
-        _exit(EXIT_JAIL);
+        _exit(JAIL_EXIT);
 }
 
 static void on_child(int number)
@@ -41,7 +40,7 @@ static void wait_for_child(void)
 
         sigemptyset(&none);
         if (ppoll(&report_pipe, 1, NULL, &none) > 0)
-                _exit(EXIT_JAIL);
+                _exit(JAIL_EXIT);
 }
 
 /* The zombies are the application's orphans; PID 2 alone decides when the request is over. */
@@ -71,27 +70,30 @@ _Noreturn static void reap_until(pid_t application)
 
 void init_run(const struct jail *jail, struct jail_request *request)
 {
-        static struct jailed jailed;
+        static struct application application;
         static enum step step; /* static: the child of vfork(2) writes it too */
-        pid_t application;
+        pid_t pid;
         int r;
 
-        r = jail_enter(jail, request, &jailed, &step);
+        r = jail_enter(jail, request, &step);
         if (r < 0)
                 fail(step == STEP_DESCRIPTORS ? request->fds[SPAWN_FD_REPORT] : JAIL_FD_REPORT, step, -r);
+        r = application_prepare(jail, request, &application, &step);
+        if (r < 0)
+                fail(JAIL_FD_REPORT, step, -r);
 
         /* vfork(2): the child runs in our memory until it executes, so that no page is copied for it. */
-        application = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork): nobody waits for us */
-        if (application == 0) {
+        pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork): nobody waits for us */
+        if (pid == 0) {
                 /* NOLINTNEXTLINE(clang-analyzer-unix.Vfork): system calls only, on memory that is static */
-                r = jail_execute(jail, request->spawn, &jailed, &step);
+                r = application_execute(jail, request->spawn, &application, &step);
                 fail(JAIL_FD_REPORT, step, -r); /* NOLINT(clang-analyzer-unix.Vfork): a write(2) and _exit(2) */
         }
-        if (application < 0)
+        if (pid < 0)
                 fail(JAIL_FD_REPORT, STEP_FORK, errno);
 
         /* Whoever reads the application's output sees its end only when nobody else holds the pipe. */
         if (close_range(0, JAIL_FD_REPORT - 1, 0) < 0 || close_range(JAIL_FD_REPORT + 1, ~0U, 0) < 0)
                 fail(JAIL_FD_REPORT, STEP_DESCRIPTORS, errno);
-        reap_until(application);
+        reap_until(pid);
 }

@@ -3,18 +3,13 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/seccomp.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
-#include "child/memfd.h"
 #include "common/cleanup.h"
 
 /*
@@ -150,157 +145,16 @@ static int step_verify(const struct index *index, const struct spawn_request *sp
         return 0;
 }
 
-/* After the uid change, which clears it: prctl(2), PR_SET_PDEATHSIG. The broker may have died before; ask. */
-static int step_death_signal(void)
-{
-        struct pollfd report = {.fd = JAIL_FD_REPORT};
-
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-                return -errno;
-        if (poll(&report, 1, 0) < 0)
-                return -errno;
-        return report.revents & POLLERR ? -EOWNERDEAD : 0;
-}
-
-static int step_landlock(const struct jail *jail)
-{
-        if (jail->landlock < 0)
-                return 0;
-        return syscall(SYS_landlock_restrict_self, jail->landlock, 0) < 0 ? -errno : 0;
-}
-
-/* The script that the request names, where the service has scripts. `folder` has room for any script's path.
- */
-static int step_script(const struct jail *jail, const struct jail_request *request, char *folder, size_t size)
-{
-        const char *directory = index_text(jail->index, jail->service->script_directory);
-        const char *slash = strrchr(request->spawn->script, '/');
-        int fd;
-
-        if (!directory || request->command >= 0)
-                return 0;
-        fd = program_check_script(directory, request->spawn->script);
-        if (fd < 0)
-                return fd;
-        close_fd(fd);
-        snprintf(folder, size, "%.*s", (int)(slash - request->spawn->script), request->spawn->script);
-        return 0;
-}
-
-static int step_program(const struct jail *jail, const struct jail_request *request, struct jailed *jailed)
-{
-        static char *argv[PROGRAM_ARGUMENTS_MAX + 1];
-        int r = request->command < 0 ? program_arguments(jail->index, jail->service, argv)
-                                     : program_command(request->command, argv);
-
-        if (r < 0)
-                return r;
-        if (!argv[0])
-                argv[0] = (char *)(uintptr_t)request->spawn->script;
-        jailed->argv = argv;
-        return program_open(argv[0], &jailed->program);
-}
-
-static int step_directory(const struct jail *jail, const char *folder)
-{
-        const char *directory = index_text(jail->index, jail->service->working_directory);
-
-        if (!directory)
-                directory = *folder ? folder : "/";
-        return chdir(directory) < 0 ? -errno : 0;
-}
-
-/* Only here, as the identity and with nothing left to lose, is anything read that a client wrote. */
-static int step_environment(const struct jail *jail, struct jail_request *request, struct jailed *jailed)
-{
-        static char block[WIRE_ENVIRONMENT_MAX + 1];
-        const struct environment_facts facts = {
-                .user = request->spawn->user,
-                .address = request->spawn->address,
-                .host = request->spawn->host,
-                .script = jail->service->script_directory ? request->spawn->script : "",
-                .request_id = request->spawn->request_id,
-        };
-        size_t size = 0;
-        int r = memfd_read(request->fds[SPAWN_FD_ENVIRONMENT], block, sizeof(block), &size);
-
-        if (r < 0)
-                return r;
-        return environment_build(&jailed->environment, jail->index, jail->service, block, size, &facts);
-}
-
-/* What is still open besides 0 to 3 and the program's descriptor, which closes itself at exec. */
-static int close_the_rest(int keep)
-{
-        if (keep > JAIL_FD_REPORT + 1 && close_range(JAIL_FD_REPORT + 1, (unsigned)keep - 1, 0) < 0)
-                return -errno;
-        return close_range((unsigned)keep + 1, ~0U, 0) < 0 ? -errno : 0;
-}
-
-#define STEP(name, call)                                                                                               \
-        do {                                                                                                           \
-                *ret_step = (name);                                                                                    \
-                r = (call);                                                                                            \
-                if (r < 0)                                                                                             \
-                        return r;                                                                                      \
-        } while (0)
-
-int jail_enter(const struct jail *jail, struct jail_request *request, struct jailed *ret_jailed, enum step *ret_step)
-{
-        static char folder[WIRE_SCRIPT_SIZE];
-        int r;
-
-        STEP(STEP_DESCRIPTORS, step_descriptors(jail, request));
-        STEP(STEP_TEMPORARY, step_temporary(request));
-        STEP(STEP_SESSION, step_session());
-        STEP(STEP_LIMITS, step_limits(jail->service));
-        STEP(STEP_UID, step_identity(request->spawn, ret_step));
-        STEP(STEP_CAPABILITIES, step_capabilities());
-        STEP(STEP_VERIFY, step_verify(jail->index, request->spawn));
-        STEP(STEP_DEATH_SIGNAL, step_death_signal());
-        STEP(STEP_LANDLOCK, step_landlock(jail));
-        STEP(STEP_SCRIPT, step_script(jail, request, folder, sizeof(folder)));
-        STEP(STEP_PROGRAM, step_program(jail, request, ret_jailed));
-        STEP(STEP_ENVIRONMENT, step_environment(jail, request, ret_jailed));
-        STEP(STEP_DIRECTORY, step_directory(jail, folder));
-        return 0;
-}
-
-/*
- * setexeccon(3) without libselinux, which looks in /proc, and the root has none. thread-self is looked up
- * under the zygote's detached procfs, in which the writer can reach only itself.
- */
-static int step_context(const struct jail *jail, const char *context)
-{
-        _cleanup_close_ int fd = -1;
-        size_t length = strlen(context);
-
-        if (jail->proc < 0 || length == 0)
-                return 0;
-        fd = openat(jail->proc, "thread-self/attr/exec", O_WRONLY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        return write(fd, context, length) == (ssize_t)length ? 0 : -errno;
-}
-
-static int step_last_filter(const struct jail *jail)
-{
-        struct sock_fprog filter = {
-                .len = (unsigned short)jail->service->filter_last.count,
-                .filter = (struct sock_filter *)(uintptr_t)index_array(jail->index, jail->service->filter_last),
-        };
-
-        return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0 ? -errno : 0;
-}
-
-int jail_execute(
-        const struct jail *jail, const struct spawn_request *spawn, const struct jailed *jailed, enum step *ret_step)
+int jail_enter(const struct jail *jail, struct jail_request *request, enum step *ret_step)
 {
         int r;
 
-        STEP(STEP_CONTEXT, step_context(jail, spawn->context));
-        STEP(STEP_DESCRIPTORS, close_the_rest(jailed->program.fd));
-        STEP(STEP_LAST_FILTER, step_last_filter(jail));
-        STEP(STEP_EXEC, program_exec(&jailed->program, jailed->argv, (char *const *)jailed->environment.variables));
+        JAIL_STEP(STEP_DESCRIPTORS, step_descriptors(jail, request));
+        JAIL_STEP(STEP_TEMPORARY, step_temporary(request));
+        JAIL_STEP(STEP_SESSION, step_session());
+        JAIL_STEP(STEP_LIMITS, step_limits(jail->service));
+        JAIL_STEP(STEP_UID, step_identity(request->spawn, ret_step));
+        JAIL_STEP(STEP_CAPABILITIES, step_capabilities());
+        JAIL_STEP(STEP_VERIFY, step_verify(jail->index, request->spawn));
         return 0;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "child/environment.h"
-#include "child/program.h"
 #include "sandboxd/spawn.h"
 
 /*
@@ -17,6 +15,7 @@ struct jail {
         int control;  /* the zygote's end of the spawn socket */
         int landlock; /* a Landlock ruleset, or -1 where the kernel has none */
         int proc;     /* a detached procfs with subset=pid, or -1 where no context is applied */
+        int entry;    /* the entry program, likewise */
 };
 
 /* One request, as the zygote received it. */
@@ -27,30 +26,25 @@ struct jail_request {
         int command;        /* memfd with the command of `sandboxctl run`, or -1 */
 };
 
-/* What is ready to execute after jail_enter(). */
-struct jailed {
-        struct environment environment;
-        struct program program;
-        char **argv;
-};
-
 enum {
         JAIL_FD_REPORT = 3, /* where the report pipe stands after jail_enter() */
+        JAIL_EXIT = 120,    /* exit status where there is a report that says more */
 };
 
+/* One step in a function with `enum step *ret_step` and `int r`: named before it is taken, and fatal. */
+#define JAIL_STEP(name, call)                                                                                          \
+        do {                                                                                                           \
+                *ret_step = (name);                                                                                    \
+                r = (call);                                                                                            \
+                if (r < 0)                                                                                             \
+                        return r;                                                                                      \
+        } while (0)
+
 /*
- * Makes the calling process the request's identity and confines it, but for the steps that only the
- * application takes (jail_execute()). The process must be fresh from clone3(2), with its own PID namespace.
- * The memory that ret_jailed points into is static.
+ * Makes the calling process the request's identity, without any way back. The process must be fresh from clone3(2),
+ * with its own PID namespace. What follows, in child/application.c, needs no privilege.
  *
  * Returns 0, or a negative errno with *ret_step naming the step. The report pipe stands at JAIL_FD_REPORT
  * from STEP_DESCRIPTORS on; before, at request->fds[SPAWN_FD_REPORT].
  */
-int jail_enter(const struct jail *jail, struct jail_request *request, struct jailed *ret_jailed, enum step *ret_step);
-
-/*
- * The last steps, in the process that becomes the application: exec context, stage 2 of the filter, exec.
- * Returns only on failure, likewise. Safe after vfork(2).
- */
-int jail_execute(
-        const struct jail *jail, const struct spawn_request *spawn, const struct jailed *jailed, enum step *ret_step);
+int jail_enter(const struct jail *jail, struct jail_request *request, enum step *ret_step);

@@ -82,7 +82,7 @@ _Noreturn static void execute(const char *compiler, const char *directory, const
         _exit(EXIT_NOT_STARTED);
 }
 
-int load_start(const char *compiler, const char *directory, const char *controllers, const struct accounts *accounts,
+int load_start(const char *libexec, const char *directory, const char *controllers, const struct accounts *accounts,
         struct load *ret_load)
 {
         struct load load = {.pidfd = -1};
@@ -91,8 +91,10 @@ int load_start(const char *compiler, const char *directory, const char *controll
                 .exit_signal = SIGCHLD,
                 .pidfd = (uint64_t)(uintptr_t)&load.pidfd,
         };
+        char compiler[PATH_MAX];
         long pid;
 
+        snprintf(compiler, sizeof(compiler), "%s/sandboxd-compile", libexec);
         if (access(compiler, X_OK) < 0)
                 return -errno;
         load.output = memfd_create("sandboxd-index", MFD_CLOEXEC | MFD_ALLOW_SEALING);

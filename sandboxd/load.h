@@ -3,7 +3,7 @@
 
 #include <sys/types.h>
 
-#include "sandboxd/index.h"
+#include "common/index.h"
 
 /*
  * The configuration compiler as a helper process: started by the broker, which goes on working meanwhile, and
@@ -38,10 +38,10 @@ struct load {
 };
 
 /*
- * Starts `compiler` (sandboxd-compile) for the configuration in `directory`, as the account sandboxd-config
- * when we are root. `controllers` are the cgroup controllers that limits can be enforced with.
+ * Starts sandboxd-compile, from the folder `libexec`, for the configuration in `directory`, as the account
+ * sandboxd-config when we are root. `controllers` are the cgroup controllers that limits can be enforced with.
  */
-int load_start(const char *compiler, const char *directory, const char *controllers, const struct accounts *accounts,
+int load_start(const char *libexec, const char *directory, const char *controllers, const struct accounts *accounts,
         struct load *ret_load);
 
 /*

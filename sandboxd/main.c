@@ -17,20 +17,21 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "sandboxd/access.h"
 #include "sandboxd/broker.h"
 #include "sandboxd/generation.h"
-#include "sandboxd/request.h"
 #include "sandboxd/server.h"
+#include "sandboxd/stop.h"
 
 #include "paths.h"
 
-enum { DRAIN_SECONDS = 10, DRAIN_POLL_USEC = 20000 };
+enum { IDLE_EXIT_MAX = 1000000 }; /* seconds */
 
 /*
  * What the broker, and through it a zygote's set-up, needs: SETUID, SETGID, SETPCAP to become another account
  * and drop the rest; SYS_ADMIN for namespaces, mounts and clone3; SYS_CHROOT for pivot_root's sake in roots
  * of others; KILL for requests past their deadline; CHOWN for cgroup files; SYS_RESOURCE for limits above our
- * own.
+ * own; AUDIT_WRITE for what the SELinux policy denied a front end.
  */
 static const cap_value_t kept_capabilities[] = {
         CAP_SETUID,
@@ -41,6 +42,7 @@ static const cap_value_t kept_capabilities[] = {
         CAP_KILL,
         CAP_CHOWN,
         CAP_SYS_RESOURCE,
+        CAP_AUDIT_WRITE,
 };
 
 uint64_t broker_now(const struct broker *broker)
@@ -116,38 +118,6 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
         return generation_load(userdata);
 }
 
-static int on_drain(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        struct broker *broker = userdata;
-        static unsigned waited;
-
-        (void)usec;
-        if (TAILQ_EMPTY(&broker->requests))
-                return sd_event_exit(broker->event, 0);
-        if (++waited == DRAIN_SECONDS * (1000000 / DRAIN_POLL_USEC)) {
-                log_message(LOG_WARNING, "%u requests are ended after %d seconds of waiting for them",
-                        broker->n_requests, DRAIN_SECONDS);
-                request_end_all(broker);
-        }
-        sd_event_source_set_time_relative(source, DRAIN_POLL_USEC);
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
-static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
-{
-        struct broker *broker = userdata;
-
-        (void)source, (void)info;
-        if (broker->draining)
-                return 0;
-        broker->draining = true;
-        server_stop(broker);
-        sd_notify(0, "STOPPING=1\nSTATUS=waiting for running requests");
-        log_message(LOG_NOTICE, "stopping; %u requests are running", broker->n_requests);
-        return sd_event_add_time_relative(
-                broker->event, &broker->drain_source, CLOCK_MONOTONIC, 0, 0, on_drain, broker);
-}
-
 /* Accepting begins with the first configuration. */
 static int on_loop_turn(sd_event_source *source, void *userdata)
 {
@@ -175,9 +145,7 @@ static int set_up_loop(struct broker *broker)
         if (r >= 0)
                 r = sd_event_add_signal(broker->event, NULL, SIGHUP, on_reload, broker);
         if (r >= 0)
-                r = sd_event_add_signal(broker->event, NULL, SIGTERM, on_terminate, broker);
-        if (r >= 0)
-                r = sd_event_add_signal(broker->event, NULL, SIGINT, on_terminate, broker);
+                r = stop_set_up(broker);
         if (r >= 0)
                 r = sd_event_add_post(broker->event, &turn, on_loop_turn, broker);
         if (r >= 0)
@@ -190,15 +158,30 @@ static int set_up_loop(struct broker *broker)
 
 static void usage(FILE *stream)
 {
-        fputs("usage: sandboxd [--config=DIR] [--libexec-dir=DIR] [--debug]\n"
+        fputs("usage: sandboxd [--config=DIR] [--libexec-dir=DIR] [--idle-exit=SECONDS] [--debug]\n"
               "\n"
               "The broker of sandboxed FastCGI requests. Started by sandboxd.socket.\n"
               "\n"
               "  --config=DIR       sandboxd.conf, services.d/ and maps/ (default " CONFIG_DIR ")\n"
-              "  --libexec-dir=DIR  sandboxd-zygote and sandboxd-compile (default " LIBEXEC_DIR ")\n"
+              "  --libexec-dir=DIR  its helper programs (default " LIBEXEC_DIR ")\n"
+              "  --idle-exit=SECONDS  exit after so long without a request (default 0: never)\n"
               "  --debug            log more\n"
               "  --help, --version\n",
                 stream);
+}
+
+static int parse_seconds(const char *text, uint64_t *ret_usec)
+{
+        char *end;
+        unsigned long seconds = strtoul(text, &end, 10);
+
+        if (*text < '0' || *text > '9' || *end != '\0' || seconds > IDLE_EXIT_MAX) {
+                fprintf(stderr, "sandboxd: --idle-exit=: '%s' is not a number of seconds from 0 to %d\n", text,
+                        IDLE_EXIT_MAX);
+                return -EINVAL;
+        }
+        *ret_usec = seconds * UINT64_C(1000000);
+        return 0;
 }
 
 /* Returns 0 to go on, 1 when all is said and done. */
@@ -207,22 +190,27 @@ static int parse_options(int argc, char **argv, struct broker *broker)
         static const struct option options[] = {
                 {"config", required_argument, NULL, 'c'},
                 {"libexec-dir", required_argument, NULL, 'l'},
+                {"idle-exit", required_argument, NULL, 'i'},
                 {"debug", no_argument, NULL, 'd'},
                 {"help", no_argument, NULL, 'h'},
                 {"version", no_argument, NULL, 'v'},
                 {0},
         };
-        const char *libexec = LIBEXEC_DIR;
         int option;
 
         broker->config_directory = CONFIG_DIR;
+        broker->libexec_directory = LIBEXEC_DIR;
         while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
                 switch (option) {
                 case 'c':
                         broker->config_directory = optarg;
                         break;
                 case 'l':
-                        libexec = optarg;
+                        broker->libexec_directory = optarg;
+                        break;
+                case 'i':
+                        if (parse_seconds(optarg, &broker->idle_exit) < 0)
+                                return -EINVAL;
                         break;
                 case 'd':
                         log_set_level(LOG_DEBUG);
@@ -242,9 +230,6 @@ static int parse_options(int argc, char **argv, struct broker *broker)
                 usage(stderr);
                 return -EINVAL;
         }
-        if (snprintf(broker->zygote_path, PATH_MAX, "%s/sandboxd-zygote", libexec) >= PATH_MAX ||
-                snprintf(broker->compiler_path, PATH_MAX, "%s/sandboxd-compile", libexec) >= PATH_MAX)
-                return -ENAMETOOLONG;
         return 0;
 }
 
@@ -282,7 +267,9 @@ static int set_up(struct broker *broker)
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 return fail("cannot become undumpable", -errno);
         r = set_up_loop(broker);
-        return r < 0 ? fail("cannot set up the event loop", r) : 0;
+        if (r < 0)
+                return fail("cannot set up the event loop", r);
+        return access_open(broker->event);
 }
 
 static void tear_down(struct broker *broker)
@@ -296,6 +283,7 @@ static void tear_down(struct broker *broker)
         if (broker->current)
                 generation_release(broker->current);
         sd_event_source_disable_unref(broker->drain_source);
+        access_close();
         sd_event_unref(broker->event);
         cgroups_close(&broker->cgroups);
 }

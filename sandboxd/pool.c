@@ -176,7 +176,7 @@ static int zygote_new(struct service *service, const struct index_rule *identity
 {
         struct broker *broker = service->generation->broker;
         struct zygote_start start = {
-                .path = broker->zygote_path,
+                .libexec = broker->libexec_directory,
                 .index_fd = service->generation->index.fd,
                 .service = (size_t)(service->config - index_services(&service->generation->index)),
                 .uid = broker->accounts.uid[ACCOUNT_ZYGOTE],

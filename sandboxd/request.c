@@ -15,6 +15,7 @@
 #include "common/cleanup.h"
 #include "common/descriptors.h"
 #include "common/log.h"
+#include "sandboxd/access.h"
 #include "sandboxd/generation.h"
 #include "sandboxd/identity.h"
 #include "sandboxd/pool.h"
@@ -48,6 +49,7 @@ static void request_free(struct request *request)
 {
         TAILQ_REMOVE(&request->broker->requests, request, link);
         request->broker->n_requests--;
+        request->broker->last_request = broker_now(request->broker);
         sd_event_source_disable_unref(request->connection_source);
         sd_event_source_disable_unref(request->deadline_source);
         sd_event_source_disable_unref(request->process_source);
@@ -375,14 +377,17 @@ static const char *admit_front(struct request *request, int front_fd, enum wire_
         switch (front_trust(&generation->index, config, &front)) {
         case FRONT_TRUSTED:
                 memcpy(request->address, request->wire.address, sizeof(request->address));
-                return NULL;
+                break;
         case FRONT_NETWORK:
                 memcpy(request->address, front.ip, sizeof(request->address));
                 memset(request->wire.host, 0, sizeof(request->wire.host));
-                return request->wire.user[0] ? "a user is named by a peer that is not in TrustNetworkFrontEnd=" : NULL;
+                if (request->wire.user[0])
+                        return "a user is named by a peer that is not in TrustNetworkFrontEnd=";
+                break;
         default:
                 return "the front end's account is not in FrontEndUser=";
         }
+        return access_refusal(&generation->index, config, request->wire.request_id, request->connection, front_fd);
 }
 
 /* Who runs it, and is there room. */
@@ -413,7 +418,7 @@ static const char *admit_identity(struct request *request, enum wire_outcome *re
                 return "MaxConnections= of the service is reached";
         if (broker->n_requests > index->header->max_connections)
                 return "MaxConnections= in sandboxd.conf is reached";
-        return broker->draining ? "sandboxd is stopping" : NULL;
+        return NULL;
 }
 
 static void admit(struct request *request, const int *fds)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "common/index.h"
 #include "common/step.h"
-#include "sandboxd/index.h"
 
 /* A failed step of a zygote's set-up, with what it was about. */
 struct failure {

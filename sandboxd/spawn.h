@@ -3,9 +3,9 @@
 
 #include <stdint.h>
 
+#include "common/index.h"
 #include "common/step.h"
 #include "common/wire.h"
-#include "sandboxd/index.h"
 
 /*
  * The spawn protocol, between the broker (or sandboxctl) and a zygote that it started, over a SOCK_SEQPACKET

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * sandboxd-zygote SERVICE UID GID
+ * sandboxd-zygote SERVICE UID GID ENTRY
  *
  * One for each service (or each identity of a service), executed afresh by the broker: it moves into the
  * service's namespaces and root, gives up all that it does not need to become somebody, and then forks a
  * confined child for each spawn request. It sees what the broker sends, never a byte of a client's.
  *
- * SERVICE is a number in the index at ZYGOTE_FD_INDEX; UID and GID are those of the zygote's own account.
+ * SERVICE is a number in the index at ZYGOTE_FD_INDEX; UID and GID are those of the zygote's own account; ENTRY is the
+ * path of sandboxd-entry.
  * Diagnostics go to the broker, as (step, errno, detail) in a spawn reply.
  */
 
@@ -71,21 +72,26 @@ static int enter_namespaces(const struct index_service *service, struct failure 
         return 0;
 }
 
-/* A way to thread-self/attr/exec and to no other process: see step_context() in jail.c. */
-static int open_proc(const struct index *index, int *ret_proc, struct failure *failure)
+/*
+ * What a change of context takes: a way to thread-self/attr/exec and to no other process, and the entry program; see
+ * step_context() in child/application.c. The root will have neither.
+ */
+static int open_context(const char *entry, struct jail *jail, struct failure *failure)
 {
         _cleanup_close_ int context = -1;
 
-        *ret_proc = -1;
-        if (index->header->selinux != INDEX_SELINUX_APPLY)
+        if (jail->index->header->selinux == INDEX_SELINUX_OFF)
                 return 0;
+        jail->entry = open(entry, O_PATH | O_CLOEXEC);
+        if (jail->entry < 0)
+                return failure_set(failure, STEP_PROC, errno, "%s", entry);
         context = fsopen("proc", FSOPEN_CLOEXEC);
         if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "subset", "pid", 0) < 0 ||
                 fsconfig(context, FSCONFIG_SET_STRING, "hidepid", "invisible", 0) < 0 ||
                 fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
                 return failure_set(failure, STEP_PROC, errno, "procfs with subset=pid,hidepid=invisible");
-        *ret_proc = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-        return *ret_proc < 0 ? failure_set(failure, STEP_PROC, errno, "fsmount") : 0;
+        jail->proc = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        return jail->proc < 0 ? failure_set(failure, STEP_PROC, errno, "fsmount") : 0;
 }
 
 /*
@@ -207,7 +213,7 @@ static int confine(const struct index *index, const struct index_service *servic
 }
 
 /* The order matters: each step needs a right that a later one gives up. */
-static int set_up(struct jail *jail, uid_t uid, gid_t gid, struct failure *failure)
+static int set_up(struct jail *jail, uid_t uid, gid_t gid, const char *entry, struct failure *failure)
 {
         int r = set_up_signals();
 
@@ -215,7 +221,7 @@ static int set_up(struct jail *jail, uid_t uid, gid_t gid, struct failure *failu
                 return failure_set(failure, STEP_SESSION, -r, "signals");
         r = enter_namespaces(jail->service, failure);
         if (r == 0)
-                r = open_proc(jail->index, &jail->proc, failure);
+                r = open_context(entry, jail, failure);
         if (r == 0)
                 r = root_enter(jail->index, jail->service, failure);
         if (r == 0)
@@ -333,12 +339,12 @@ static uint32_t parse_id(const char *text)
 int main(int argc, char **argv)
 {
         static struct index index;
-        struct jail jail = {.index = &index, .control = ZYGOTE_FD_CONTROL, .landlock = -1, .proc = -1};
+        struct jail jail = {.index = &index, .control = ZYGOTE_FD_CONTROL, .landlock = -1, .proc = -1, .entry = -1};
         struct failure failure = {0};
         uint32_t number;
         int r;
 
-        if (argc != 4 || fcntl(ZYGOTE_FD_CONTROL, F_GETFD) < 0) {
+        if (argc != 5 || fcntl(ZYGOTE_FD_CONTROL, F_GETFD) < 0) {
                 fprintf(stderr, "%s is started by sandboxd, not by hand\n", argv[0]);
                 return EXIT_FAILURE;
         }
@@ -350,7 +356,7 @@ int main(int argc, char **argv)
                 failure_set(&failure, STEP_INDEX, -r, "service %u", number);
         } else {
                 jail.service = &index_services(&index)[number];
-                r = set_up(&jail, parse_id(argv[2]), parse_id(argv[3]), &failure);
+                r = set_up(&jail, parse_id(argv[2]), parse_id(argv[3]), argv[4], &failure);
         }
         if (answer(&jail, 0, r < 0 ? &failure : NULL, -1) < 0 || r < 0)
                 return EXIT_FAILURE;

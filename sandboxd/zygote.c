@@ -2,6 +2,7 @@
 #include "sandboxd/zygote.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -17,10 +18,10 @@
 
 /* In the child. Nothing may be left open that is not listed; numbers above are moved first, out of the way.
  */
-_Noreturn static void execute(const struct zygote_start *start, int control)
+_Noreturn static void execute(const struct zygote_start *start, const char *program, int control)
 {
-        char service[16], uid[16], gid[16];
-        char *argv[] = {(char *)"sandboxd-zygote", service, uid, gid, NULL};
+        char service[16], uid[16], gid[16], entry[PATH_MAX];
+        char *argv[] = {(char *)"sandboxd-zygote", service, uid, gid, entry, NULL};
         char *envp[] = {NULL};
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         int index = fcntl(start->index_fd, F_DUPFD_CLOEXEC, 10);
@@ -37,7 +38,8 @@ _Noreturn static void execute(const struct zygote_start *start, int control)
         snprintf(service, sizeof(service), "%zu", start->service);
         snprintf(uid, sizeof(uid), "%u", start->uid);
         snprintf(gid, sizeof(gid), "%u", start->gid);
-        execve(start->path, argv, envp);
+        snprintf(entry, sizeof(entry), "%s/sandboxd-entry", start->libexec);
+        execve(program, argv, envp);
         _exit(EXIT_FAILURE); /* seen by the starter as a zygote that is gone before its first answer */
 }
 
@@ -50,10 +52,12 @@ int zygote_start(const struct zygote_start *start, struct zygote_process *ret_zy
                 .pidfd = (uint64_t)(uintptr_t)&zygote.pidfd,
         };
         const int queue = 1 << 20;
+        char program[PATH_MAX];
         int pair[2];
         long pid;
 
-        if (access(start->path, X_OK) < 0)
+        snprintf(program, sizeof(program), "%s/sandboxd-zygote", start->libexec);
+        if (access(program, X_OK) < 0)
                 return -errno;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
@@ -63,7 +67,7 @@ int zygote_start(const struct zygote_start *start, struct zygote_process *ret_zy
         }
         pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
         if (pid == 0)
-                execute(start, pair[1]);
+                execute(start, program, pair[1]);
         if (pid < 0) {
                 int error = errno;
 

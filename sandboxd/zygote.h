@@ -17,10 +17,10 @@ struct zygote_process {
 
 /* What it takes to start one. */
 struct zygote_start {
-        const char *path; /* of sandboxd-zygote */
-        int index_fd;     /* the sealed index */
-        size_t service;   /* number in the index */
-        uid_t uid;        /* of the account sandboxd-zygote */
+        const char *libexec; /* the folder with sandboxd-zygote and sandboxd-entry */
+        int index_fd;        /* the sealed index */
+        size_t service;      /* number in the index */
+        uid_t uid;           /* of the account sandboxd-zygote */
         gid_t gid;
         int cgroup; /* a folder to start it in, or -1 */
 };

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The compiler for fuzzing: compiler/source.h with one file in memory in place of folders and owners, the part of
- * compiler/main.c that others call, and a check of the index that comes of it.
+ * The compiler for fuzzing: compiler/source.h with one file in memory in place of folders and owners, and a check of
+ * the index that comes of it.
  */
 
 #include <pwd.h>
@@ -34,12 +34,6 @@ void source_each(
         (void)directory;
         (void)suffix;
         visit(context, source.path);
-}
-
-index_string compile_context(struct compile *compile, const char *context, struct position position)
-{
-        (void)position;
-        return builder_string(&compile->builder, context);
 }
 
 static void check(int condition)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: compiler/line.c compiler/map.c compiler/value.c compiler/builder.c compiler/diagnostics.c */
-/* links: sandboxd/identity.c sandboxd/front.c common/door.c */
+/* links: compiler/context.c sandboxd/identity.c sandboxd/front.c common/door.c */
+/* libs: -lselinux */
 
 /* Any bytes as an identity map, beside two services. */
 

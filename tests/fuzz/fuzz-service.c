@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: compiler/service.c compiler/ini-file.c compiler/map.c compiler/filter.c compiler/front-door.c */
 /* links: compiler/service-keys.c compiler/line.c compiler/value.c compiler/builder.c compiler/diagnostics.c */
-/* links: sandboxd/identity.c sandboxd/front.c common/door.c */
-/* libs: -lseccomp -linih */
+/* links: compiler/context.c sandboxd/identity.c sandboxd/front.c common/door.c */
+/* libs: -lseccomp -linih -lselinux */
 
 /* Any bytes as a service's file. */
 

@@ -23,7 +23,7 @@ import fcgi
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUILT = Path(os.environ.get("BUILD", REPOSITORY / "build")).resolve()
 APPS = Path(__file__).resolve().parent / "apps"
-PROGRAMS = ("sandboxd", "sandboxd-zygote", "sandboxd-compile", "fcgi-bridge", "sandboxctl", "probe")
+PROGRAMS = ("sandboxd", "sandboxd-zygote", "sandboxd-compile", "sandboxd-entry", "fcgi-bridge", "sandboxctl", "probe")
 
 
 def reachable_copy(built):
@@ -223,7 +223,7 @@ class Stack:
     """Of use to tests: base, broker and bridge (Popen), door(), request(), broker_log(), bridge_log()."""
 
     def __init__(
-        self, services, maps=None, main=None, programs=(), bridge_options=(), prepare=None, direct=()
+        self, services, maps=None, main=None, programs=(), bridge_options=(), broker_options=(), prepare=None, direct=()
     ):
         """
         services: {name: {key: value or [values]}}; "@BASE@" in a value is the stack's directory.
@@ -244,7 +244,7 @@ class Stack:
             if prepare:
                 prepare(self.base)
             self._configure(services, maps or MAPS, main)
-            self.start(bridge_options)
+            self.start(bridge_options, broker_options)
         except BaseException:
             self._kill_all()
             shutil.rmtree(self.base)
@@ -296,7 +296,7 @@ class Stack:
                 start_new_session=True,
             )
 
-    def start(self, bridge_options=()):
+    def start(self, bridge_options=(), broker_options=()):
         notify = self.base / "notify"
         self.notify.bind(str(notify))
         notify.chmod(0o666)
@@ -305,7 +305,7 @@ class Stack:
             ["--seqpacket", "-l", str(self.launch_socket)],
             "launch",
             [f"-ENOTIFY_SOCKET={notify}"]
-            + [str(BUILD / "sandboxd"), f"--config={self.base}/config", f"--libexec-dir={BUILD}"],
+            + [str(BUILD / "sandboxd"), f"--config={self.base}/config", f"--libexec-dir={BUILD}", *broker_options],
             "broker.log",
         )
         self.broker_pids.append(self.broker.pid)

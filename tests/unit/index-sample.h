@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * sandboxd/index.c for tests. It is compiled in here, with mmap(2) replaced by a copy in allocated memory, so that
+ * common/index.c for tests. It is compiled in here, with mmap(2) replaced by a copy in allocated memory, so that
  * the address sanitizer sees a read one byte beyond the index. Besides: a small index with something in every
  * field, and a function that reads all that an index leads to.
  */
@@ -37,7 +37,7 @@ static int sample_unmap(void *address, size_t size)
 #define mmap   sample_map
 #define munmap sample_unmap
 /* NOLINTNEXTLINE(bugprone-suspicious-include) */
-#include "sandboxd/index.c"
+#include "common/index.c"
 #undef mmap
 #undef munmap
 
@@ -81,6 +81,7 @@ static inline struct index_service sample_service(struct builder *builder, const
         return (struct index_service){
                 .name = builder_string(builder, name),
                 .source = builder_string(builder, "/etc/sandboxd/services.d/x.service"),
+                .label = builder_string(builder, "u:object_r:service_t:s0"),
                 .script_directory = builder_string(builder, "/srv/cgi"),
                 .working_directory = builder_string(builder, "/srv"),
                 .root_directory = builder_string(builder, "/srv/root"),
@@ -99,8 +100,8 @@ static inline struct index_service sample_service(struct builder *builder, const
                 .umask = 077,
                 .max_connections = 64,
                 .runtime_max = 30000000,
-                .memory_max = UINT64_MAX,
-                .tasks_max = UINT64_MAX,
+                .cgroup = {.memory_max = UINT64_MAX, .tasks_max = UINT64_MAX},
+                .request_cgroup = {.memory_max = UINT64_MAX, .tasks_max = UINT64_MAX},
         };
 }
 
@@ -186,6 +187,7 @@ static inline size_t sample_walk_service(const struct index *index, const struct
         sum += sample_walk_string(index, service->working_directory);
         sum += sample_walk_string(index, service->root_directory);
         sum += sample_walk_string(index, service->context);
+        sum += sample_walk_string(index, service->label);
         sum += sample_walk_strings(index, service->doors);
         sum += sample_walk_strings(index, service->argv);
         sum += sample_walk_strings(index, service->environment);

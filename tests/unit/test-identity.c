@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links: sandboxd/identity.c sandboxd/index.c compiler/builder.c */
+/* links: sandboxd/identity.c common/index.c compiler/builder.c */
 
 #include <setjmp.h>
 #include <stdarg.h>

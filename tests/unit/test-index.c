@@ -187,7 +187,7 @@ static void test_corrupt(void **state)
                 {H(size), 0, false, -EBADMSG},
                 {H(size), UINT32_MAX, true, -EBADMSG},
                 {H(size), 1, true, -EBADMSG},
-                {H(selinux), 2, false, -EBADMSG},
+                {H(selinux), INDEX_SELINUX_REQUIRE + 1, false, -EBADMSG},
                 {H(selinux), UINT32_MAX, false, -EBADMSG},
                 {H(services.offset), 0, false, -EBADMSG},
                 {H(services.offset), sizeof(struct index_header) - 8, false, -EBADMSG},

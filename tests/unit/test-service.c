@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: compiler/service.c compiler/ini-file.c compiler/map.c compiler/filter.c compiler/front-door.c */
 /* links: compiler/service-keys.c compiler/line.c compiler/value.c compiler/builder.c compiler/diagnostics.c */
-/* links: sandboxd/identity.c sandboxd/index.c common/door.c */
-/* libs: -lseccomp -linih */
+/* links: compiler/context.c sandboxd/identity.c common/index.c common/door.c */
+/* libs: -lseccomp -linih -lselinux */
 
 /* Values of a service's file that depend on more than their text. The file is in memory, in place of compiler/source.c.
  */
@@ -35,12 +35,6 @@ void source_each(
         (void)directory;
         (void)suffix;
         visit(context, "/etc/sandboxd/services.d/wiki.service");
-}
-
-index_string compile_context(struct compile *compile, const char *context, struct position position)
-{
-        (void)position;
-        return builder_string(&compile->builder, context);
 }
 
 /* Compiles `lines` with what every service needs. Returns whether there was no complaint. */
@@ -86,6 +80,10 @@ static void test_controllers(void **state)
                 {"cpu", "CPUWeight=0", false},
                 {"cpu", "CPUWeight=10000", true},
                 {"cpu", "CPUWeight=10001", false},
+                {"cpu memory pids", "RequestMemoryMax=64M\nRequestTasksMax=10\nRequestCPUWeight=50", true},
+                {"cpu pids", "RequestMemoryMax=64M", false},
+                {"cpu memory", "RequestTasksMax=10", false},
+                {"memory pids", "RequestCPUWeight=50", false},
         };
 
         (void)state;
@@ -104,11 +102,11 @@ static void test_infinity(void **state)
 
         (void)state;
         assert_true(compile("pids memory", "TasksMax=10", &service));
-        assert_true(service.tasks_max == 10);
+        assert_true(service.cgroup.tasks_max == 10);
         assert_true(compile("pids memory", "TasksMax=10\nTasksMax=infinity", &service));
-        assert_true(service.tasks_max == UINT64_MAX);
+        assert_true(service.cgroup.tasks_max == UINT64_MAX);
         assert_true(compile("pids memory", "MemoryMax=1M\nMemoryMax=infinity", &service));
-        assert_true(service.memory_max == UINT64_MAX);
+        assert_true(service.cgroup.memory_max == UINT64_MAX);
         assert_true(compile("pids memory", "LimitAS=1M\nLimitAS=infinity", &service));
         assert_true(service.limits[RLIMIT_AS] == UINT64_MAX);
 }

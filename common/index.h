@@ -18,7 +18,7 @@
  */
 
 #define INDEX_MAGIC   UINT32_C(0x53626978)
-#define INDEX_VERSION 1
+#define INDEX_VERSION 2
 
 enum {
         INDEX_SIZE_MAX = 64 * 1024 * 1024,
@@ -35,8 +35,9 @@ struct index_span {
 };
 
 enum index_selinux {
-        INDEX_SELINUX_OFF,   /* contexts are not applied: the kernel runs no SELinux, or SELinux=off */
-        INDEX_SELINUX_APPLY, /* contexts are applied at exec */
+        INDEX_SELINUX_OFF,     /* contexts are not applied: the kernel runs no SELinux, or SELinux=off */
+        INDEX_SELINUX_APPLY,   /* contexts are applied at exec, and front ends need the policy's leave */
+        INDEX_SELINUX_REQUIRE, /* likewise, and while SELinux is permissive nothing is launched */
 };
 
 struct index_header {
@@ -77,9 +78,16 @@ enum {
         INDEX_PER_IDENTITY = 1 << 2, /* identities could meet in the namespaces: one zygote for each */
 };
 
+struct index_cgroup {
+        uint64_t memory_max; /* bytes; UINT64_MAX: no limit */
+        uint64_t tasks_max;  /* UINT64_MAX: no limit */
+        uint64_t cpu_weight; /* 0: not set */
+};
+
 struct index_service {
         index_string name;
         index_string source; /* the file it was read from */
+        index_string label;  /* that file's SELinux context, where contexts are applied */
         index_string script_directory;
         index_string working_directory;
         index_string root_directory;
@@ -98,13 +106,12 @@ struct index_service {
         uint32_t umask;
         int32_t nice;
         uint32_t max_connections;
-        uint64_t temporary_size;       /* bytes of /tmp */
-        uint64_t runtime_max;          /* µs */
-        uint64_t memory_max;           /* bytes; UINT64_MAX: no limit */
-        uint64_t tasks_max;            /* UINT64_MAX: no limit */
-        uint64_t cpu_weight;           /* 0: not set */
-        uint64_t limits[INDEX_LIMITS]; /* by RLIMIT_… number; UINT64_MAX: infinity */
-        uint64_t limits_set;           /* bit set by RLIMIT_… number */
+        uint64_t temporary_size;            /* bytes of /tmp */
+        uint64_t runtime_max;               /* µs */
+        struct index_cgroup cgroup;         /* of all its requests together */
+        struct index_cgroup request_cgroup; /* of each of them */
+        uint64_t limits[INDEX_LIMITS];      /* by RLIMIT_… number; UINT64_MAX: infinity */
+        uint64_t limits_set;                /* bit set by RLIMIT_… number */
 };
 
 enum index_match {

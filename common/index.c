@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sandboxd/index.h"
+#include "common/index.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -101,14 +101,15 @@ static bool filter_ok(const struct index *index, struct index_span span)
 static bool service_ok(const struct index *index, const struct index_service *service)
 {
         return service->name && string_ok(index, service->name) && service->source &&
-               string_ok(index, service->source) && string_ok(index, service->script_directory) &&
-               string_ok(index, service->working_directory) && string_ok(index, service->root_directory) &&
-               string_ok(index, service->context) && strings_ok(index, service->doors) &&
-               strings_ok(index, service->argv) && strings_ok(index, service->environment) &&
-               strings_ok(index, service->pass_environment) && (service->argv.count > 0 || service->script_directory) &&
-               binds_ok(index, service->binds) && span_ok(index, service->front_end_users, sizeof(uint32_t)) &&
-               networks_ok(index, service->trusted) && filter_ok(index, service->filter_allow) &&
-               filter_ok(index, service->filter_deny) && filter_ok(index, service->filter_last);
+               string_ok(index, service->source) && string_ok(index, service->label) &&
+               string_ok(index, service->script_directory) && string_ok(index, service->working_directory) &&
+               string_ok(index, service->root_directory) && string_ok(index, service->context) &&
+               strings_ok(index, service->doors) && strings_ok(index, service->argv) &&
+               strings_ok(index, service->environment) && strings_ok(index, service->pass_environment) &&
+               (service->argv.count > 0 || service->script_directory) && binds_ok(index, service->binds) &&
+               span_ok(index, service->front_end_users, sizeof(uint32_t)) && networks_ok(index, service->trusted) &&
+               filter_ok(index, service->filter_allow) && filter_ok(index, service->filter_deny) &&
+               filter_ok(index, service->filter_last);
 }
 
 static bool rule_ok(const struct index *index, const struct index_rule *rule)
@@ -127,7 +128,7 @@ static bool index_ok(const struct index *index)
 
         if (header->magic != INDEX_MAGIC || header->version != INDEX_VERSION || header->size != index->size)
                 return false;
-        if (((const char *)header)[index->size - 1] != '\0' || header->selinux > INDEX_SELINUX_APPLY)
+        if (((const char *)header)[index->size - 1] != '\0' || header->selinux > INDEX_SELINUX_REQUIRE)
                 return false;
         if (!span_ok(index, header->services, sizeof(struct index_service)) ||
                 !span_ok(index, header->rules, sizeof(struct index_rule)))

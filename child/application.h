@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "child/environment.h"
+#include "child/program.h"
+#include "sandboxd/jail.h"
+
+/*
+ * From the identity to the application: the steps after the drop, which need no privilege and have none. Like those of
+ * the jail they are ordered, and each is fatal.
+ */
+
+/* What is ready to execute. */
+struct application {
+        struct environment environment;
+        struct program program;
+        char **argv;
+};
+
+/*
+ * The descriptors that the application's process has in its last steps; all of them but the standard streams are gone
+ * when the application begins. The entry program (child/entry.c) finds the same.
+ */
+enum {
+        APPLICATION_FD_PROGRAM = JAIL_FD_REPORT + 1, /* the ELF program; closed for a script, which goes by path */
+        APPLICATION_FD_ENTRY,
+};
+
+/*
+ * In a process that jail_enter() has made the identity: confines it further, judges the script and the program, and
+ * builds the environment. The memory that ret_application points into is static. Returns 0, or a negative errno with
+ * *ret_step naming the step.
+ */
+int application_prepare(const struct jail *jail, struct jail_request *request, struct application *ret_application,
+        enum step *ret_step);
+
+/*
+ * The last steps, in the process that becomes the application: exec context, the last filter, exec. Returns only on
+ * failure, likewise. Safe after vfork(2).
+ */
+int application_execute(const struct jail *jail, const struct spawn_request *spawn,
+        const struct application *application, enum step *ret_step);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "sandboxd/broker.h"
+
+/*
+ * The broker's end. By SIGTERM or SIGINT: no more connections are accepted, the requests that were accepted go on, and
+ * what is left after the drain time is ended with 503. Connections that wait stay in the launch socket, which is
+ * systemd's, for the next broker. By idleness (--idle-exit=): likewise, with nothing to wait for.
+ */
+
+/* Adds the signals, which must be blocked, and the idle timer to the loop. Returns 0 or a negative errno. */
+int stop_set_up(struct broker *broker);
