@@ -166,15 +166,33 @@ static int step_last_filter(const struct jail *jail)
         return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0 ? -errno : 0;
 }
 
+static int execute_entry(const struct application *application, char *const *environment)
+{
+        static char streams[APPLICATION_STREAMS + 1], *argv[PROGRAM_ARGUMENTS_MAX + 2] = {streams};
+        const struct program entry = {.fd = APPLICATION_FD_ENTRY, .is_elf = true};
+
+        for (int fd = 0; fd < APPLICATION_STREAMS; fd++) {
+                struct stat st;
+
+                if (fstat(fd, &st) < 0)
+                        return -errno;
+                streams[fd] = application_stream_kind(&st);
+        }
+        for (size_t i = 0; application->argv[i]; i++)
+                argv[i + 1] = application->argv[i];
+        return program_exec(&entry, argv, environment);
+}
+
 /* Under a context of its own, an application is entered by the entry program: see child/entry.c. */
 static int step_exec(const struct jail *jail, const struct application *application)
 {
         struct program program = application->program;
+        char *const *environment = (char *const *)application->environment.variables;
 
         if (jail->entry >= 0)
-                program.is_elf = true;
-        program.fd = jail->entry >= 0 ? APPLICATION_FD_ENTRY : APPLICATION_FD_PROGRAM;
-        return program_exec(&program, application->argv, (char *const *)application->environment.variables);
+                return execute_entry(application, environment);
+        program.fd = APPLICATION_FD_PROGRAM;
+        return program_exec(&program, application->argv, environment);
 }
 
 int application_execute(const struct jail *jail, const struct spawn_request *spawn,

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
 #include "child/environment.h"
 #include "child/program.h"
 #include "sandboxd/jail.h"
@@ -25,6 +28,19 @@ enum {
         APPLICATION_FD_PROGRAM = JAIL_FD_REPORT + 1, /* the ELF program; closed for a script, which goes by path */
         APPLICATION_FD_ENTRY,
 };
+
+enum { APPLICATION_STREAMS = 3 };
+
+/*
+ * What a standard stream is, in a letter: the file's type, or 'n' for /dev/null. The entry program gets a word of them
+ * as its first argument, before the application's own, to compare with what the change of context has left.
+ */
+static inline char application_stream_kind(const struct stat *st)
+{
+        if (S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3))
+                return 'n';
+        return (char)('a' + ((st->st_mode & S_IFMT) >> 12));
+}
 
 /*
  * In a process that jail_enter() has made the identity: confines it further, judges the script and the program, and

@@ -16,12 +16,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "child/application.h"
-
-enum { STREAMS = 3 };
 
 #if defined(__x86_64__)
 __asm__(".globl _start\n"
@@ -75,28 +72,30 @@ _Noreturn static void fail(long error)
                 call(SYS_exit_group, JAIL_EXIT, 0, 0, 0, 0);
 }
 
-static void check_streams(void)
+static void check_streams(const char *kinds)
 {
-        for (int fd = 0; fd < STREAMS; fd++) {
+        for (int fd = 0; fd < APPLICATION_STREAMS; fd++) {
                 struct stat st = {0};
                 long r = call(SYS_fstat, fd, (long)&st, 0, 0, 0);
 
                 if (r < 0)
                         fail(r);
-                if (!S_ISFIFO(st.st_mode))
+                if (application_stream_kind(&st) != kinds[fd])
                         fail(-EBADFD);
         }
 }
 
-/* `stack`: argc, the arguments, NULL, the environment, NULL; as execve(2) left it. */
+/* `stack`: argc, the kinds of the streams, the application's arguments, NULL, the environment, NULL; see execve(2). */
 __attribute__((used)) _Noreturn void entry(char **stack)
 {
-        char **argv = stack + 1, **envp = argv + (long)stack[0] + 1;
+        char **argv = stack + 2, **envp = stack + 1 + (long)stack[0] + 1;
         long r = call(SYS_fcntl, JAIL_FD_REPORT, F_SETFD, FD_CLOEXEC, 0, 0);
 
         if (r < 0)
                 fail(r);
-        check_streams();
+        if ((long)stack[0] < 2)
+                fail(-EINVAL);
+        check_streams(stack[1]);
         if (call(SYS_fcntl, APPLICATION_FD_PROGRAM, F_SETFD, FD_CLOEXEC, 0, 0) < 0)
                 r = call(SYS_execve, (long)argv[0], (long)argv, (long)envp, 0, 0); /* no descriptor: a script */
         else

@@ -68,6 +68,9 @@ static void print_identity(
                         index->header->selinux != INDEX_SELINUX_OFF
                                 ? ""
                                 : " (not applied: no SELinux in this kernel, or off)");
+        if (service->label)
+                printf("label: %s; front end and bridge need service { start } on it\n",
+                        index_text(index, service->label));
 }
 
 int control_explain(const struct options *options)

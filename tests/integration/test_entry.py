@@ -23,8 +23,11 @@ def place(descriptors):
     os.closerange(5, 1024)
 
 
-def enter(argv, program=None, replaced=()):
-    """Executes it; returns the exit status, the report or None, and what was written. `replaced`: now /dev/null."""
+def enter(argv, program=None, replaced=(), kinds="bbb"):
+    """
+    Executes it; returns the exit status, the report or None, and what was written. `replaced`: now /dev/null. `kinds`:
+    what the streams were, b for a pipe.
+    """
     pipes = {number: os.pipe() for number in range(4)}
     mine = {0: pipes[0][0], **{number: pipes[number][1] for number in (1, 2, 3)}}
     if program:
@@ -36,7 +39,7 @@ def enter(argv, program=None, replaced=()):
     if pid == 0:
         try:
             place(mine)
-            os.execve(lib.BUILD / "sandboxd-entry", argv, {"WORD": "kept"})
+            os.execve(lib.BUILD / "sandboxd-entry", [kinds, *argv], {"WORD": "kept"})
         finally:
             os._exit(99)
     for number in range(4):
@@ -74,6 +77,11 @@ def test_a_stream_that_was_taken_away_is_told(stream, shown):
     assert status == 120
     assert report[0] == 1 and report[2] == EBADFD
     assert output == ""
+
+
+def test_null_is_not_an_error_where_it_was_null_before(shown):
+    status, report, _ = enter(shown, program="/bin/dash", replaced=[0], kinds="nbb")
+    assert (status, report) == (0, None)
 
 
 @pytest.mark.parametrize("missing, error", [("/nowhere/at/all", ENOENT), ("/etc/passwd", EACCES)])
