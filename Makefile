@@ -67,9 +67,10 @@ $(BUILD)/sandboxd-zygote: $(call objects,$(ZYGOTE) $(CHILD) common/index.c commo
 $(BUILD)/sandboxd-zygote: LDLIBS = -lcap
 $(BUILD)/sandboxd-compile: $(call objects,$(COMPILER) $(MODEL) common/door.c)
 $(BUILD)/sandboxd-compile: LDLIBS = -lseccomp -lselinux -linih
-$(BUILD)/fcgi-bridge: $(call objects,$(BRIDGE) $(filter-out common/index.c,$(COMMON)))
+$(BUILD)/fcgi-bridge: $(call objects,$(BRIDGE) $(filter-out common/index.c common/accounts.c,$(COMMON)))
 $(BUILD)/fcgi-bridge: LDLIBS = -lsystemd -lseccomp -lcap
-$(BUILD)/sandboxctl: $(call objects,$(CONTROL) $(MODEL) sandboxd/load.c sandboxd/zygote.c common/step.c common/descriptors.c)
+$(BUILD)/sandboxctl: $(call objects,$(CONTROL) $(MODEL) sandboxd/load.c sandboxd/zygote.c common/accounts.c common/step.c \
+	common/descriptors.c)
 $(BUILD)/sandboxctl: LDLIBS =
 
 $(addprefix $(BUILD)/,$(PROGRAMS)):
@@ -77,7 +78,7 @@ $(addprefix $(BUILD)/,$(PROGRAMS)):
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # Without any library, for it is executed in roots that have none: no canary to check, nothing to relocate.
-$(BUILD)/sandboxd-entry: $(ENTRY) common/step.h child/application.h
+$(BUILD)/sandboxd-entry: $(ENTRY) common/step.h child/application.h sandboxd/jail.h
 	@mkdir -p $(@D)
 	@echo "  LD   $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARNINGS) -O2 -fPIE -ffreestanding -fno-stack-protector -nostdlib \
@@ -88,6 +89,17 @@ $(BUILD)/probe: demo/apps/probe.c
 	@mkdir -p $(@D)
 	@echo "  LD   $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -static -o $@ $<
+
+# The tests' application, for a machine without a compiler.
+$(BUILD)/app: tests/integration/apps/app.c
+	@mkdir -p $(@D)
+	@echo "  LD   $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -static -o $@ $<
+
+$(BUILD)/avc: bench/apps/avc.c
+	@mkdir -p $(@D)
+	@echo "  LD   $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -o $@ $< -lselinux
 
 # Where things are installed, as the programs know it. Written anew only when it changes, so that `make install` with
 # another PREFIX= builds what is concerned once more.
@@ -124,9 +136,20 @@ demo: packages-build packages-demo accounts
 	@$(MAKE) --no-print-directory all
 	@DEMO_PORT=$(DEMO_PORT) BUILD=$(BUILD) demo/run
 
-check: packages-build packages-check packages-demo accounts
+check: packages-build packages-check packages-demo packages-vm accounts
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) tests/run
+
+# In a virtual machine, with SELinux enforcing and systemd as PID 1.
+check-vm: packages-build packages-vm vm-programs
+	@tests/vm/run
+
+vm-shell: packages-build packages-vm vm-programs
+	@tests/vm/run --shell
+
+# As they are installed there; apart from $(BUILD), because PREFIX= is part of them.
+vm-programs: packages-build packages-policy
+	@$(MAKE) --no-print-directory BUILD=build-vm PREFIX=/usr all build-vm/app build-vm/avc build-vm/policy/sandboxd_test.pp
 
 bench: packages-build packages-bench packages-check accounts
 	@$(MAKE) --no-print-directory all
@@ -193,7 +216,8 @@ lint-cppcheck: $(BUILD)/syscall-groups.h $(BUILD)/paths.h
 		-I. -I$(BUILD) $(SOURCES)
 
 lint-shell:
-	shellcheck tools/install-packages demo/run demo/check.sh tests/run compiler/generate-syscall-groups .ci/run
+	shellcheck tools/install-packages demo/run demo/check.sh tests/run compiler/generate-syscall-groups .ci/run \
+		tests/vm/build-image tests/vm/run tests/vm/guest/run
 
 # The code that runs with privilege: broker and zygote, without comments and blank lines. child/ runs after the drop.
 PRIVILEGED_MAX := 3000
@@ -207,6 +231,26 @@ check-units: all
 check-docs: all
 	@BUILD=$(BUILD) tools/check-docs
 
+# --- the SELinux policy module, with the headers of the system's reference policy ---
+
+POLICY_DEVEL ?= /usr/share/selinux/devel
+
+policy: packages-policy
+	@$(MAKE) --no-print-directory $(BUILD)/policy/sandboxd.pp
+
+# Without those of an installed module of ours, which these sources are about to replace.
+POLICY_INTERFACES = $(filter-out %/sandboxd.if,$(wildcard $(POLICY_DEVEL)/include/*/*.if))
+
+# MAKEFLAGS= keeps our variables, PREFIX= among them, from the makefile of the policy's headers.
+$(BUILD)/policy/sandboxd.pp: policy/sandboxd.te policy/sandboxd.fc policy/sandboxd.if
+# What the tests in the virtual machine need besides.
+$(BUILD)/policy/sandboxd_test.pp: tests/vm/policy/sandboxd_test.te policy/sandboxd.if | $(BUILD)/policy/sandboxd.pp
+$(BUILD)/policy/%.pp:
+	@mkdir -p $(@D)
+	@echo "  POL  $@"
+	$(Q)cp $^ $(@D) && MAKEFLAGS= $(MAKE) -C $(@D) -f $(POLICY_DEVEL)/Makefile header_interfaces="$(POLICY_INTERFACES)" \
+		$(@F) $(if $(V),,>$(@D)/log) || { cat $(@D)/log; exit 1; }
+
 # --- installing ---
 
 install: all
@@ -218,12 +262,22 @@ install: all
 	for unit in $(notdir $(wildcard units/*.service units/*.socket)); do \
 		sed 's,@BINDIR@,$(PREFIX)/bin,g' units/$$unit >$(DESTDIR)$(UNITDIR)/$$unit && \
 		chmod 0644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
+	install -m 0644 $(DESTDIR)$(UNITDIR)/fcgi-bridge.service $(DESTDIR)$(UNITDIR)/fcgi-bridge@.service
 	install -m 0644 units/sandboxd.sysusers $(DESTDIR)$(SYSUSERSDIR)/sandboxd.conf
 	install -m 0644 maps/*.map $(DESTDIR)$(PREFIX)/share/doc/sandboxd/examples
 	install -m 0644 maps/services.d/*.service $(DESTDIR)$(PREFIX)/share/doc/sandboxd/examples/services.d
 	install -m 0644 README.md LICENSE NEWS.md SECURITY.md $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/sandboxd
 	for page in $(MANUALS); do \
 		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page#man/} || exit 1; done
+	if [ -e $(BUILD)/policy/sandboxd.pp ]; then \
+		install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/selinux/packages $(BUILD)/policy/sandboxd.pp && \
+		install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/selinux/devel/include/contrib policy/sandboxd.if; fi
+
+# On a machine that runs SELinux, as root: loads the module, and labels what is installed already.
+install-policy: policy
+	semodule -i $(BUILD)/policy/sandboxd.pp
+	for path in $(PREFIX)/bin/sandboxd $(PREFIX)/bin/fcgi-bridge $(LIBEXECDIR) $(CONFIGDIR) /run/sandboxd /run/fcgi-bridge; do \
+		[ ! -e $$path ] || restorecon -R -F $$path || exit 1; done
 
 clean:
 	rm -rf $(BUILD)
@@ -232,7 +286,7 @@ FORCE:
 
 help:
 	@sed -n 's/^# \(.*\)/\1/p' Makefile | sed -n '2,9p'
-	@echo "make lint fuzz check-size check-units check-docs format bench [QUICK=1] unit-tests clean V=1"
+	@echo "make lint fuzz check-size check-units check-docs format bench [QUICK=1] unit-tests check-vm vm-shell policy clean V=1"
 
-.PHONY: FORCE all demo check bench accounts unit-tests fuzzers fuzz lint format lint-format lint-tidy lint-cppcheck lint-shell \
-	check-size check-units check-docs install clean help
+.PHONY: FORCE all demo check check-vm vm-shell vm-programs bench accounts unit-tests fuzzers fuzz lint format \
+	lint-format lint-tidy lint-cppcheck lint-shell check-size check-units check-docs policy install install-policy clean help

@@ -115,6 +115,7 @@ static int step_context(const struct jail *jail, const char *context)
 {
         _cleanup_close_ int fd = -1;
         size_t length = strlen(context);
+        ssize_t n;
 
         if (jail->proc < 0)
                 return 0;
@@ -123,7 +124,8 @@ static int step_context(const struct jail *jail, const char *context)
         fd = openat(jail->proc, "thread-self/attr/exec", O_WRONLY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        return write(fd, context, length) == (ssize_t)length ? 0 : -errno;
+        n = write(fd, context, length);
+        return n == (ssize_t)length ? 0 : n < 0 ? -errno : -EIO;
 }
 
 /* Puts `fd` at `number`, or closes the number if there is none. All of ours are above APPLICATION_FD_ENTRY by now. */
@@ -166,43 +168,51 @@ static int step_last_filter(const struct jail *jail)
         return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0 ? -errno : 0;
 }
 
-static int execute_entry(const struct application *application, char *const *environment)
+/* What the entry program compares: see application_stream_kind(). Before the last filter, which may refuse fstat. */
+static int describe_descriptors(const struct program *program, char *kinds)
 {
-        static char streams[APPLICATION_STREAMS + 1], *argv[PROGRAM_ARGUMENTS_MAX + 2] = {streams};
-        const struct program entry = {.fd = APPLICATION_FD_ENTRY, .is_elf = true};
-
         for (int fd = 0; fd < APPLICATION_STREAMS; fd++) {
                 struct stat st;
 
                 if (fstat(fd, &st) < 0)
                         return -errno;
-                streams[fd] = application_stream_kind(&st);
+                kinds[fd] = application_stream_kind(&st);
         }
+        kinds[APPLICATION_STREAMS] = program->is_elf ? APPLICATION_ELF : APPLICATION_SCRIPT;
+        return 0;
+}
+
+/*
+ * Under a context of its own, an application is entered by the entry program: see child/entry.c. Its first argument is
+ * for itself.
+ */
+static int step_exec(const struct jail *jail, const struct application *application, char *kinds)
+{
+        static char *argv[PROGRAM_ARGUMENTS_MAX + 2];
+        const struct program entry = {.fd = APPLICATION_FD_ENTRY, .is_elf = true};
+        struct program program = application->program;
+        char *const *environment = (char *const *)application->environment.variables;
+
+        if (jail->entry < 0) {
+                program.fd = APPLICATION_FD_PROGRAM;
+                return program_exec(&program, application->argv, environment);
+        }
+        argv[0] = kinds;
         for (size_t i = 0; application->argv[i]; i++)
                 argv[i + 1] = application->argv[i];
         return program_exec(&entry, argv, environment);
 }
 
-/* Under a context of its own, an application is entered by the entry program: see child/entry.c. */
-static int step_exec(const struct jail *jail, const struct application *application)
-{
-        struct program program = application->program;
-        char *const *environment = (char *const *)application->environment.variables;
-
-        if (jail->entry >= 0)
-                return execute_entry(application, environment);
-        program.fd = APPLICATION_FD_PROGRAM;
-        return program_exec(&program, application->argv, environment);
-}
-
 int application_execute(const struct jail *jail, const struct spawn_request *spawn,
         const struct application *application, enum step *ret_step)
 {
+        static char kinds[APPLICATION_STREAMS + 2];
         int r;
 
         JAIL_STEP(STEP_CONTEXT, step_context(jail, spawn->context));
         JAIL_STEP(STEP_DESCRIPTORS, step_last_descriptors(jail, &application->program));
+        JAIL_STEP(STEP_DESCRIPTORS, describe_descriptors(&application->program, kinds));
         JAIL_STEP(STEP_LAST_FILTER, step_last_filter(jail));
-        JAIL_STEP(STEP_EXEC, step_exec(jail, application));
+        JAIL_STEP(STEP_EXEC, step_exec(jail, application, kinds));
         return 0;
 }

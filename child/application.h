@@ -32,9 +32,13 @@ enum {
 enum { APPLICATION_STREAMS = 3 };
 
 /*
- * What a standard stream is, in a letter: the file's type, or 'n' for /dev/null. The entry program gets a word of them
- * as its first argument, before the application's own, to compare with what the change of context has left.
+ * What a standard stream is, in a letter: the file's type, or 'n' for /dev/null. The entry program gets a word of them,
+ * and a fourth letter for APPLICATION_FD_PROGRAM, as its first argument, before the application's own, to compare with
+ * what the change of context has left.
  */
+#define APPLICATION_ELF    'P' /* it is there, and executed */
+#define APPLICATION_SCRIPT 'S' /* nothing is there: the first argument is a path */
+
 static inline char application_stream_kind(const struct stat *st)
 {
         if (S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3))

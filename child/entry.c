@@ -72,33 +72,45 @@ _Noreturn static void fail(long error)
                 call(SYS_exit_group, JAIL_EXIT, 0, 0, 0, 0);
 }
 
+static int is_report_pipe(void)
+{
+        struct stat st = {0};
+
+        return call(SYS_fstat, JAIL_FD_REPORT, (long)&st, 0, 0, 0) == 0 && S_ISFIFO(st.st_mode);
+}
+
 static void check_streams(const char *kinds)
 {
         for (int fd = 0; fd < APPLICATION_STREAMS; fd++) {
                 struct stat st = {0};
-                long r = call(SYS_fstat, fd, (long)&st, 0, 0, 0);
 
-                if (r < 0)
-                        fail(r);
-                if (application_stream_kind(&st) != kinds[fd])
+                if (call(SYS_fstat, fd, (long)&st, 0, 0, 0) < 0 || application_stream_kind(&st) != kinds[fd])
                         fail(-EBADFD);
         }
 }
 
-/* `stack`: argc, the kinds of the streams, the application's arguments, NULL, the environment, NULL; see execve(2). */
+static void close_at_exec(int fd)
+{
+        if (call(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC, 0, 0) < 0)
+                fail(-EBADFD);
+}
+
+/* `stack`: argc, the letters, the application's arguments, NULL, the environment, NULL; see execve(2). */
 __attribute__((used)) _Noreturn void entry(char **stack)
 {
         char **argv = stack + 2, **envp = stack + 1 + (long)stack[0] + 1;
-        long r = call(SYS_fcntl, JAIL_FD_REPORT, F_SETFD, FD_CLOEXEC, 0, 0);
+        long r;
 
-        if (r < 0)
-                fail(r);
-        if ((long)stack[0] < 2)
-                fail(-EINVAL);
+        /* Without it nothing can be told but by a signal, which init reports. */
+        if ((long)stack[0] < 2 || !is_report_pipe())
+                __builtin_trap();
+        close_at_exec(JAIL_FD_REPORT);
         check_streams(stack[1]);
-        if (call(SYS_fcntl, APPLICATION_FD_PROGRAM, F_SETFD, FD_CLOEXEC, 0, 0) < 0)
-                r = call(SYS_execve, (long)argv[0], (long)argv, (long)envp, 0, 0); /* no descriptor: a script */
-        else
+        if (stack[1][APPLICATION_STREAMS] == APPLICATION_SCRIPT) {
+                r = call(SYS_execve, (long)argv[0], (long)argv, (long)envp, 0, 0);
+        } else {
+                close_at_exec(APPLICATION_FD_PROGRAM);
                 r = call(SYS_execveat, APPLICATION_FD_PROGRAM, (long)"", (long)argv, (long)envp, AT_EMPTY_PATH);
+        }
         fail(r);
 }

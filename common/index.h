@@ -35,7 +35,8 @@ struct index_span {
 };
 
 enum index_selinux {
-        INDEX_SELINUX_OFF,     /* contexts are not applied: the kernel runs no SELinux, or SELinux=off */
+        INDEX_SELINUX_OFF,     /* contexts are not applied: SELinux=off */
+        INDEX_SELINUX_ABSENT,  /* likewise: the compiler sees no SELinux */
         INDEX_SELINUX_APPLY,   /* contexts are applied at exec, and front ends need the policy's leave */
         INDEX_SELINUX_REQUIRE, /* likewise, and while SELinux is permissive nothing is launched */
 };
@@ -156,6 +157,12 @@ struct index {
  */
 int index_open(int fd, struct index *ret_index);
 void index_close(struct index *index);
+
+/* Whether applications are executed in contexts. */
+static inline bool index_applies_contexts(const struct index *index)
+{
+        return index->header->selinux >= INDEX_SELINUX_APPLY;
+}
 
 /* What an offset leads to, in a checked index. A string offset of 0 gives NULL. */
 const char *index_text(const struct index *index, index_string string);

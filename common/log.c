@@ -114,3 +114,12 @@ void log_request(int priority, const char *request_id, const char *service, cons
         log_line(priority, request_id, service, format, arguments);
         va_end(arguments);
 }
+
+const char *log_quote(const char *text, char *quoted, size_t size)
+{
+        snprintf(quoted, size, "\"%s\"", text);
+        for (char *c = quoted + 1; c[0] && c[1]; c++)
+                if (*c == '"')
+                        *c = '?';
+        return quoted;
+}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stddef.h>
 
 /*
  * One log line for one event. Where stderr is connected to the journal (JOURNAL_STREAM, systemd.exec(5)), the
@@ -22,6 +23,9 @@ __attribute__((format(printf, 2, 3))) void log_message(int priority, const char 
 /* The same about one request; `request_id` and `service` may be NULL. */
 __attribute__((format(printf, 4, 5))) void log_request(
         int priority, const char *request_id, const char *service, const char *format, ...);
+
+/* `text` in quotes, for a field: nothing in it can end them and look like the fields behind. Returns `quoted`. */
+const char *log_quote(const char *text, char *quoted, size_t size);
 
 /* Messages less urgent than `priority` are dropped; the default is LOG_INFO. */
 void log_set_level(int priority);

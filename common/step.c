@@ -2,7 +2,8 @@
 #include "common/step.h"
 
 #include <errno.h>
-#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "common/cleanup.h"
 
@@ -68,17 +69,15 @@ static const struct {
                 "BindReadOnlyPaths= for it"},
         {STEP_EXEC, EACCES, "the interpreter is not executable, or lies on a mount without exec (BindPaths=, /tmp)"},
         {STEP_EXEC, EAGAIN, "the identity has LimitNPROC= processes already"},
-        {STEP_FORK, EAGAIN, "the identity has LimitNPROC= processes, or the service TasksMax= tasks, already"},
-        {STEP_CLONE, EAGAIN, "TasksMax= of the service is reached"},
-        {STEP_ENTRY, EBADFD,
-                "the policy must let the application's domain use and read or write the pipes of fcgi-bridge"},
+        {STEP_FORK, EAGAIN,
+                "the identity has LimitNPROC= processes, or the request or the service all its tasks "
+                "(RequestTasksMax=, TasksMax=)"},
+        {STEP_CLONE, EAGAIN, "TasksMax= of the service, or RequestTasksMax=, is reached"},
+        {STEP_ENTRY, EBADFD, "the policy must let the application's domain use the pipes of fcgi-bridge"},
         {STEP_ENTRY, EACCES,
-                "the policy must let the application's domain execute the program, and the script's interpreter; or "
-                "the "
-                "interpreter lies on a mount without exec (BindPaths=, /tmp)"},
-        {STEP_ENTRY, ENOENT,
-                "the interpreter after #!, or the program's loader, is not in the root: add a BindReadOnlyPaths= for "
-                "it"},
+                "the policy must let the application's domain execute program and interpreter, and their mount must "
+                "not be noexec (BindPaths=, /tmp)"},
+        {STEP_ENTRY, ENOENT, "add a BindReadOnlyPaths= for the interpreter after #!, or the program's loader"},
         {STEP_CONTEXT, ENODATA, "give the rule a context, or the service a SELinuxContext="},
         {STEP_CONTEXT, 0, "the policy must know the context, and allow sandboxd_zygote_t to set it at exec"},
         {STEP_ENVIRONMENT, E2BIG, "more variables than an application may get"},
@@ -89,10 +88,18 @@ const char *step_name(enum step step)
         return step < STEPS ? names[step] : "unknown";
 }
 
-const char *step_hint(enum step step, int error)
+static const char *hint_for(enum step step, int error)
 {
         for (size_t i = 0; i < ELEMENTS(hints); i++)
                 if (hints[i].step == step && (hints[i].error == error || hints[i].error == 0))
                         return hints[i].hint;
         return NULL;
+}
+
+void step_describe(char *text, size_t size, enum step step, int error, const char *detail)
+{
+        const char *hint = hint_for(step, error);
+
+        snprintf(text, size, "step %s: %s%s%s%s%s", step_name(step), strerror(error), *detail ? ": " : "", detail,
+                hint ? "; " : "", hint ? hint : "");
 }

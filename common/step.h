@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -51,8 +52,11 @@ enum step {
 /* A constant name: "uid", "exec", … */
 const char *step_name(enum step step);
 
-/* What an administrator can do about it, or NULL. */
-const char *step_hint(enum step step, int error);
+/*
+ * A failed step in a line, for logs and people, with what an administrator can do about it where that is known:
+ * "step exec: Permission denied: detail; hint". `detail` may be empty.
+ */
+void step_describe(char *text, size_t size, enum step step, int error, const char *detail);
 
 /*
  * What a request's init writes into the report pipe, at most one after the other: a failed step, or how the

@@ -6,7 +6,7 @@
 
 static bool are_applied(const struct compile *compile)
 {
-        return compile->header.selinux != INDEX_SELINUX_OFF;
+        return compile->header.selinux >= INDEX_SELINUX_APPLY;
 }
 
 /* The range of a context, or NULL: what stands after the third colon. */
@@ -46,7 +46,7 @@ index_string compile_context(struct compile *compile, const char *context, struc
         }
         if (!are_applied(compile))
                 compile->header.contexts_unused++;
-        else if (security_check_context(context) < 0) {
+        else if (security_check_context_raw(context) < 0) {
                 diagnose(position, "is the policy module of the domain loaded? semodule -l",
                         "the policy in force does not know the context '%s'", context);
                 return 0;
@@ -61,7 +61,7 @@ index_string compile_label(struct compile *compile, const char *path)
 
         if (!are_applied(compile))
                 return 0;
-        if (getfilecon(path, &label) < 0) {
+        if (getfilecon_raw(path, &label) < 0) {
                 diagnose((struct position){.file = path}, "restorecon it", "the file has no SELinux label: %m");
                 return 0;
         }

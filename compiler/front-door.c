@@ -62,3 +62,13 @@ int front_door_parse(const char *text, char *ret_name, size_t size)
                 inet_ntop(bracketed ? AF_INET6 : AF_INET, address, canonical, sizeof(canonical));
         return door_tcp_name(canonical, port, ret_name, size);
 }
+
+int front_door_default(const char *service, char *ret_name, size_t size)
+{
+        char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+        int length = snprintf(path, sizeof(path), "/run/fcgi-bridge/%s.sock", service);
+
+        if (length < 0 || (size_t)length >= sizeof(path))
+                return -ENAMETOOLONG;
+        return front_door_parse(path, ret_name, size);
+}

@@ -8,3 +8,6 @@
  * 0, -EINVAL or -ENAMETOOLONG.
  */
 int front_door_parse(const char *text, char *ret_name, size_t size);
+
+/* The name of the door that units/fcgi-bridge@.socket makes for `service`. Pure. Returns 0 or -ENAMETOOLONG. */
+int front_door_default(const char *service, char *ret_name, size_t size);

@@ -41,6 +41,11 @@ static void read_id(uint32_t *id, const char *key, const char *value, struct pos
                 *id = (uint32_t)number;
 }
 
+static enum index_selinux automatic(const struct compile *compile)
+{
+        return compile->selinux_enabled ? INDEX_SELINUX_APPLY : INDEX_SELINUX_ABSENT;
+}
+
 static void read_selinux(struct compile *compile, const char *value, struct position position)
 {
         if (strcmp(value, "off") == 0)
@@ -50,7 +55,9 @@ static void read_selinux(struct compile *compile, const char *value, struct posi
         else if (strcmp(value, "require") == 0)
                 diagnose(position, "boot with SELinux, or write SELinux=auto",
                         "SELinux=require, and this kernel runs no SELinux");
-        else if (strcmp(value, "auto") != 0)
+        else if (strcmp(value, "auto") == 0)
+                compile->header.selinux = automatic(compile);
+        else
                 diagnose(position, NULL, "SELinux=: '%s' is none of auto, require, off", value);
 }
 
@@ -86,7 +93,7 @@ void compile_main_file(struct compile *compile)
                 .min_uid = 1000,
                 .min_gid = 1000,
                 .max_connections = 256,
-                .selinux = compile->selinux_enabled ? INDEX_SELINUX_APPLY : INDEX_SELINUX_OFF,
+                .selinux = automatic(compile),
         };
         snprintf(path, sizeof(path), "%s/sandboxd.conf", compile->directory);
         if (access(path, F_OK) == 0 || errno != ENOENT)

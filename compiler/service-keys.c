@@ -210,8 +210,8 @@ static void read_tasks_max(struct draft *draft, const char *value)
                 return;
         if (strcmp(value, "infinity") == 0)
                 *(uint64_t *)target(draft) = UINT64_MAX;
-        else if (value_number(value, UINT32_MAX, target(draft)) < 0)
-                wrong(draft, NULL, "'%s' is not a number", value);
+        else if (value_number(value, UINT32_MAX, target(draft)) < 0 || *(uint64_t *)target(draft) < 2)
+                wrong(draft, "an application has an init beside it", "'%s' is not a number from 2 on", value);
 }
 
 static void read_cpu_weight(struct draft *draft, const char *value)

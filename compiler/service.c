@@ -6,7 +6,9 @@
 #include <sys/resource.h>
 
 #include "common/cleanup.h"
+#include "common/door.h"
 #include "compiler/draft.h"
+#include "compiler/front-door.h"
 #include "compiler/ini-file.h"
 #include "compiler/source.h"
 
@@ -55,6 +57,18 @@ static bool has_unix_door(const struct draft *draft)
         return false;
 }
 
+static void use_default_door(struct draft *draft, const char *name)
+{
+        char door[DOOR_NAME_MAX];
+        index_string string;
+
+        /* It fails for a name that is_service_name() refuses. */
+        if (draft->doors.count > 0 || front_door_default(name, door, sizeof(door)) < 0)
+                return;
+        string = builder_string(&draft->compile->builder, door);
+        list_append(&draft->doors, &string, sizeof(string));
+}
+
 /* What only the file as a whole shows. */
 static void check_whole(struct draft *draft, const char *path, const char *name)
 {
@@ -65,8 +79,6 @@ static void check_whole(struct draft *draft, const char *path, const char *name)
                         "'%s' cannot be a service's name", name);
         if (!draft->has_section)
                 diagnose(whole, NULL, "has no [Service] section with keys");
-        if (draft->doors.count == 0)
-                diagnose(whole, "name the bridge's listening socket that leads here", "FrontDoor= is missing");
         if (has_unix_door(draft) && draft->front_end_users.count == 0)
                 diagnose(whole, "name the web server's account, such as www-data; its claims will be believed",
                         "a Unix FrontDoor= needs FrontEndUser=");
@@ -155,6 +167,7 @@ static void compile_service(void *context, const char *path)
         set_defaults(&draft);
         ini_file_read(path, draft_assign, &draft);
         if (diagnose_errors() == before) {
+                use_default_door(&draft, name);
                 check_whole(&draft, path, name);
                 check_door_is_free(&draft, path);
         }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fcgi-bridge/accept.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <syslog.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 
 #include "common/cleanup.h"
@@ -23,50 +21,6 @@ static void set_doors(struct bridge *bridge, int enabled)
         for (size_t i = 0; i < bridge->n_doors; i++)
                 if (bridge->doors[i].source)
                         sd_event_source_set_enabled(bridge->doors[i].source, enabled);
-}
-
-static int check_door(int fd)
-{
-        int r, flags;
-
-        r = sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1);
-        if (r < 0)
-                return r;
-        if (r == 0) {
-                log_message(LOG_ERR,
-                        "descriptor %d is not a listening stream socket: check the socket unit "
-                        "(ListenStream=, Accept=no)",
-                        fd);
-                return -ENOTSOCK;
-        }
-        flags = fcntl(fd, F_GETFL);
-        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-                return -errno;
-        return 0;
-}
-
-int accept_take_doors(struct bridge *bridge)
-{
-        int count = sd_listen_fds(1), r;
-
-        if (count < 0)
-                return count;
-        if (count == 0) {
-                log_message(LOG_ERR, "no listening socket: start it by its socket unit, or with "
-                                     "systemd-socket-activate(1)");
-                return -ENOTCONN;
-        }
-        bridge->doors = calloc((size_t)count, sizeof(*bridge->doors));
-        if (!bridge->doors)
-                return -ENOMEM;
-        for (int i = 0; i < count; i++)
-                bridge->doors[bridge->n_doors++].fd = SD_LISTEN_FDS_START + i;
-        for (size_t i = 0; i < bridge->n_doors; i++) {
-                r = check_door(bridge->doors[i].fd);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
 }
 
 /* Ends a pause: what was missing may have come back. */
@@ -114,7 +68,7 @@ static bool is_transient(int error)
         }
 }
 
-static void accept_one(struct bridge *bridge, int fd)
+void accept_connection(struct bridge *bridge, int fd)
 {
         int r = connection_new(bridge, fd);
 
@@ -142,7 +96,7 @@ static int on_door(sd_event_source *source, int fd, uint32_t revents, void *user
                 }
                 connection_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
                 if (connection_fd >= 0) {
-                        accept_one(bridge, connection_fd);
+                        accept_connection(bridge, connection_fd);
                         continue;
                 }
                 if (errno == EAGAIN)

@@ -4,17 +4,14 @@
 #include "fcgi-bridge/bridge.h"
 
 /*
- * The front doors: the listening sockets that systemd handed over, and the connections that come in on them.
+ * The connections that come in on the front doors.
  */
-
-/*
- * Takes the listening sockets of sd_listen_fds(3) into `bridge`. Every one must be a listening stream socket.
- * Logs what is wrong and returns a negative errno otherwise.
- */
-int accept_take_doors(struct bridge *bridge);
 
 /* Starts accepting on all doors. Returns 0 or a negative errno. */
 int accept_start(struct bridge *bridge);
+
+/* Serves the connected socket `fd`, which becomes its own; says so in the log if that is not possible. */
+void accept_connection(struct bridge *bridge, int fd);
 
 /* A connection has closed: if it was the limit that kept the doors shut, they open again. */
 void accept_resume(struct bridge *bridge);

@@ -15,7 +15,8 @@
  * The way of a request through the files: accept (a connection comes in) → connection (its bytes) → record
  * (cut into records) → dispatch (what each record means) → params and selectors (who asks for what) → request
  * (its states) → launch (the broker starts it) → relay (bytes both ways) → response (the header of the
- * answer).
+ * answer). activation takes over what systemd hands in at the start, stop and handover end the process without losing a
+ * connection.
  */
 
 struct connection;
@@ -27,7 +28,16 @@ struct door {
         sd_event_source *source;
 };
 
+enum bridge_state {
+        BRIDGE_SERVING,
+        /* The others from SIGTERM on: no new connection; what is running finishes. A connection between requests is */
+        BRIDGE_HANDING_OVER, /* given to the service manager, for the next bridge */
+        BRIDGE_LAST_CALL,    /* or, where that is not possible, kept open for a moment */
+        BRIDGE_CLOSING,      /* and then closed. */
+};
+
 struct bridge {
+        enum bridge_state state;
         struct options options;
         struct sockaddr_un launch_address;
         sd_event *event;
@@ -37,8 +47,13 @@ struct bridge {
         sd_event_source *accept_retry; /* a pause after accept(2) failed */
         bool full;                     /* at --max-connections, and said so in the log */
 
+        int *taken; /* connections of the bridge before, until they are among `connections` */
+        size_t n_taken;
+        unsigned n_handed_over; /* connections given away for the next one */
+
+        sd_event_source *idle_exit; /* with --idle-exit=; runs while there is no connection */
+
         struct connection_list connections;
         unsigned n_connections;
         unsigned n_requests;
-        bool stopping; /* SIGTERM came: no new connection, no new request */
 };

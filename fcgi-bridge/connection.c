@@ -12,6 +12,7 @@
 #include "fcgi-bridge/accept.h"
 #include "fcgi-bridge/dispatch.h"
 #include "fcgi-bridge/request.h"
+#include "fcgi-bridge/stop.h"
 
 /* How long a web server may take to notice that its request was answered before it had sent all of it. */
 #define LINGER_USEC UINT64_C(5000000)
@@ -53,6 +54,7 @@ int connection_new(struct bridge *bridge, int fd)
         connection->fd = fd;
         LIST_INSERT_HEAD(&bridge->connections, connection, link);
         bridge->n_connections++;
+        stop_watch_idleness(bridge);
 
         r = buffer_init(&connection->in, RECORD_MAX);
         if (r == 0)
@@ -70,12 +72,14 @@ void connection_free(struct connection *connection)
 
         if (connection->request)
                 request_free(connection->request);
+        /* Before the socket is closed: a copy elsewhere keeps it in our epoll set otherwise. */
         sd_event_source_disable_unref(connection->io);
         sd_event_source_disable_unref(connection->timer);
         sd_event_source_disable_unref(connection->send_timer);
         /* The broker may still hold the copy that came with a launch: without this the web server would not
          * see the end. */
-        shutdown(connection->fd, SHUT_RDWR);
+        if (!connection->handed_over)
+                shutdown(connection->fd, SHUT_RDWR);
         close_fd(connection->fd);
         buffer_clear(&connection->in);
         buffer_clear(&connection->out);
@@ -83,9 +87,10 @@ void connection_free(struct connection *connection)
         free(connection);
 
         bridge->n_connections--;
-        if (!bridge->stopping)
+        if (bridge->state == BRIDGE_SERVING) {
                 accept_resume(bridge);
-        else if (bridge->n_connections == 0)
+                stop_watch_idleness(bridge);
+        } else if (bridge->n_connections == 0)
                 sd_event_exit(bridge->event, 0);
 }
 
@@ -95,6 +100,12 @@ void connection_set_deadline(struct connection *connection, uint64_t usec)
         if (sd_event_source_set_time_relative(connection->timer, usec) < 0 ||
                 sd_event_source_set_enabled(connection->timer, SD_EVENT_ONESHOT) < 0)
                 connection->dead = true;
+}
+
+bool connection_is_idle(const struct connection *connection)
+{
+        return !connection->request && !connection->closing && !connection->lingering &&
+               buffer_used(&connection->in) == 0 && buffer_used(&connection->out) == 0;
 }
 
 bool connection_has_room(const struct connection *connection)
@@ -159,7 +170,7 @@ static void handle_records(struct connection *connection)
 
                 if (connection->request)
                         request_advance(connection->request);
-                if (connection->dead || connection->closing || (connection->bridge->stopping && !connection->request))
+                if (connection->dead || connection->closing)
                         return;
                 r = record_decode(buffer_head(&connection->in), buffer_used(&connection->in), &record);
                 if (r > 0)
@@ -248,12 +259,12 @@ void connection_settle(struct connection *connection)
         do {
                 if (!connection->dead && !connection->lingering)
                         handle_records(connection);
-                if (connection->bridge->stopping && !connection->request)
-                        connection->closing = true;
                 had_room = connection_has_room(connection);
                 if (!connection->dead && !connection->lingering)
                         transmit(connection);
         } while (!connection->dead && connection->stalled && !had_room && connection_has_room(connection));
+        if (!connection->dead && connection->bridge->state != BRIDGE_SERVING && connection_is_idle(connection))
+                stop_idle_connection(connection);
         if (!connection->dead && connection->closing && !connection->lingering && buffer_used(&connection->out) == 0)
                 close_or_linger(connection);
         if (connection->lingering || connection->closing)
@@ -264,6 +275,12 @@ void connection_settle(struct connection *connection)
                 relay_update(connection->request);
         if (connection->dead)
                 connection_free(connection);
+}
+
+void connection_wake(struct connection *connection)
+{
+        receive(connection);
+        connection_settle(connection);
 }
 
 static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *userdata)

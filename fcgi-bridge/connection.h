@@ -47,10 +47,11 @@ struct connection {
         bool stdin_open;         /* the web server has not ended the body of the latest request */
         bool closing;            /* no further request: close when `out` is empty */
         bool lingering;          /* our direction is shut; the rest of what the web server sends is discarded */
+        bool handed_over;        /* the service manager has a copy: closing ours must not end the connection */
         bool dead;               /* close now */
 };
 
-/* Takes over the accepted socket `fd`, also on failure. Returns 0 or a negative errno. */
+/* Takes over the connected socket `fd`, also on failure; it must be non-blocking. Returns 0 or a negative errno. */
 int connection_new(struct bridge *bridge, int fd);
 
 /* Closes the connection and ends its request without an answer. Not from within its handlers: see
@@ -63,6 +64,15 @@ void connection_free(struct connection *connection);
  * touch it afterwards.
  */
 void connection_settle(struct connection *connection);
+
+/*
+ * True between requests, when all is sent and nothing of a next request has been read: another process could go on
+ * with the socket as it is.
+ */
+bool connection_is_idle(const struct connection *connection);
+
+/* Reads what has arrived, as if an event had told so, and settles. */
+void connection_wake(struct connection *connection);
 
 /* Starts the deadline of the connection's present doing anew, `usec` from now. */
 void connection_set_deadline(struct connection *connection, uint64_t usec);

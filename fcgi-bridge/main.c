@@ -11,14 +11,16 @@
 #include <sys/resource.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "fcgi-bridge/accept.h"
+#include "fcgi-bridge/activation.h"
 #include "fcgi-bridge/bridge.h"
 #include "fcgi-bridge/confine.h"
 #include "fcgi-bridge/connection.h"
+#include "fcgi-bridge/handover.h"
+#include "fcgi-bridge/stop.h"
 
 /* A connection's own; a request's pipes and launch connection; the loop, the log, the doors, a launch under
  * way. */
@@ -28,47 +30,11 @@ enum {
         DESCRIPTORS_OTHER = 64,
 };
 
-static int on_drain_timeout(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        struct bridge *bridge = userdata;
-
-        (void)source;
-        (void)usec;
-        log_message(LOG_WARNING, "stopping with %u requests unfinished (--drain-timeout=)", bridge->n_requests);
-        return sd_event_exit(bridge->event, 0);
-}
-
-/* Closes the connections that are between requests; the others close after the one that they are in. */
-static void drain_connections(struct bridge *bridge)
-{
-        struct connection *connection = LIST_FIRST(&bridge->connections), *next;
-
-        for (; connection; connection = next) {
-                next = LIST_NEXT(connection, link);
-                connection->keep = false;
-                connection_settle(connection);
-        }
-}
-
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-        struct bridge *bridge = userdata;
-        int r;
-
         (void)source;
         (void)info;
-        if (bridge->stopping)
-                return 0;
-        bridge->stopping = true;
-        sd_notify(0, "STOPPING=1\nSTATUS=Finishing running requests");
-        log_message(LOG_INFO, "stopping; %u requests are running", bridge->n_requests);
-        accept_stop(bridge);
-        drain_connections(bridge);
-        if (bridge->n_connections == 0)
-                return sd_event_exit(bridge->event, 0);
-        r = sd_event_add_time_relative(
-                bridge->event, NULL, CLOCK_MONOTONIC, bridge->options.drain_timeout, 0, on_drain_timeout, bridge);
-        return r < 0 ? sd_event_exit(bridge->event, r) : 0;
+        return stop_begin(userdata);
 }
 
 static int block_signals(void)
@@ -130,7 +96,7 @@ static int start(struct bridge *bridge)
         r = confine_check_identity();
         if (r < 0)
                 return r;
-        r = accept_take_doors(bridge);
+        r = activation_take(bridge);
         if (r < 0)
                 return r;
         r = raise_descriptor_limit(&bridge->options);
@@ -142,7 +108,15 @@ static int start(struct bridge *bridge)
         r = accept_start(bridge);
         if (r < 0)
                 return r;
-        return confine_enter();
+        r = stop_start(bridge);
+        if (r < 0)
+                return r;
+        r = confine_enter();
+        if (r < 0)
+                return r;
+        /* Last: were it to end before, the next one could still have them. */
+        handover_take(bridge);
+        return 0;
 }
 
 static int serve(struct bridge *bridge)
@@ -150,7 +124,8 @@ static int serve(struct bridge *bridge)
         int r;
 
         sd_notifyf(0, "READY=1\nSTATUS=Serving %zu sockets", bridge->n_doors);
-        log_message(LOG_INFO, "serving %zu sockets; launches go to %s", bridge->n_doors, bridge->options.launch_socket);
+        log_message(LOG_INFO, "serving %zu sockets and %u connections handed over; launches go to %s", bridge->n_doors,
+                bridge->n_connections, bridge->options.launch_socket);
         r = sd_event_loop(bridge->event);
         if (r < 0)
                 log_message(LOG_ERR, "the event loop failed: %s", strerror(-r));
@@ -159,10 +134,13 @@ static int serve(struct bridge *bridge)
 
 static void finish(struct bridge *bridge)
 {
-        bridge->stopping = true;
+        bridge->state = BRIDGE_CLOSING;
         accept_stop(bridge);
         while (!LIST_EMPTY(&bridge->connections))
                 connection_free(LIST_FIRST(&bridge->connections));
+        handover_finish(bridge);
+        free(bridge->taken);
+        sd_event_source_disable_unref(bridge->idle_exit);
         sd_event_unref(bridge->event);
 }
 

@@ -26,6 +26,7 @@ enum {
         OPTION_SEND_TIMEOUT,
         OPTION_IDLE_TIMEOUT,
         OPTION_DRAIN_TIMEOUT,
+        OPTION_IDLE_EXIT,
         OPTION_DEBUG,
         OPTION_HELP,
         OPTION_VERSION,
@@ -42,6 +43,7 @@ static const struct option long_options[] = {
         {"send-timeout", required_argument, NULL, OPTION_SEND_TIMEOUT},
         {"idle-timeout", required_argument, NULL, OPTION_IDLE_TIMEOUT},
         {"drain-timeout", required_argument, NULL, OPTION_DRAIN_TIMEOUT},
+        {"idle-exit", required_argument, NULL, OPTION_IDLE_EXIT},
         {"debug", no_argument, NULL, OPTION_DEBUG},
         {"help", no_argument, NULL, OPTION_HELP},
         {"version", no_argument, NULL, OPTION_VERSION},
@@ -59,6 +61,7 @@ static const struct options defaults = {
         .send_timeout = 60 * SECOND,
         .idle_timeout = 60 * SECOND,
         .drain_timeout = 30 * SECOND,
+        .idle_exit = 0,
 };
 
 static void print_help(void)
@@ -78,6 +81,7 @@ static void print_help(void)
              "  --send-timeout=TIME     without the web server reading on (60s)\n"
              "  --idle-timeout=TIME     between requests on a connection (60s)\n"
              "  --drain-timeout=TIME    for running requests after SIGTERM (30s)\n"
+             "  --idle-exit=TIME        without a connection; then it exits; 0: never (0)\n"
              "  --debug                 log more\n"
              "  --help, --version\n"
              "\n"
@@ -114,7 +118,7 @@ static int parse_number(const char *name, const char *text, uint64_t max, uint64
         return 0;
 }
 
-static int parse_time(const char *name, const char *text, uint64_t *ret_time)
+static int parse_time(const char *name, const char *text, uint64_t min, uint64_t *ret_time)
 {
         static const struct {
                 const char *suffix;
@@ -126,7 +130,7 @@ static int parse_time(const char *name, const char *text, uint64_t *ret_time)
 
         if (parse_digits(text, &number, &rest) == 0)
                 for (size_t i = 0; i < ELEMENTS(units); i++)
-                        if (strcmp(rest, units[i].suffix) == 0 && number >= 1 && number <= max / units[i].unit) {
+                        if (strcmp(rest, units[i].suffix) == 0 && number >= min && number <= max / units[i].unit) {
                                 *ret_time = number * units[i].unit;
                                 return 0;
                         }
@@ -171,15 +175,17 @@ static int parse_option(int option, const char *name, const char *value, struct 
                 options->max_params = (size_t)number;
                 return r;
         case OPTION_PARAMS_TIMEOUT:
-                return parse_time(name, value, &options->params_timeout);
+                return parse_time(name, value, 1, &options->params_timeout);
         case OPTION_REQUEST_TIMEOUT:
-                return parse_time(name, value, &options->request_timeout);
+                return parse_time(name, value, 1, &options->request_timeout);
         case OPTION_SEND_TIMEOUT:
-                return parse_time(name, value, &options->send_timeout);
+                return parse_time(name, value, 1, &options->send_timeout);
         case OPTION_IDLE_TIMEOUT:
-                return parse_time(name, value, &options->idle_timeout);
+                return parse_time(name, value, 1, &options->idle_timeout);
         case OPTION_DRAIN_TIMEOUT:
-                return parse_time(name, value, &options->drain_timeout);
+                return parse_time(name, value, 1, &options->drain_timeout);
+        case OPTION_IDLE_EXIT:
+                return parse_time(name, value, 0, &options->idle_exit);
         case OPTION_DEBUG:
                 options->debug = true;
                 return 0;

@@ -20,6 +20,7 @@ struct options {
         uint64_t send_timeout;     /* µs without the web server taking a byte that waits for it */
         uint64_t idle_timeout;     /* µs between requests on a connection */
         uint64_t drain_timeout;    /* µs from SIGTERM to the end of running requests */
+        uint64_t idle_exit;        /* µs without a connection, then the process ends; 0: never */
         bool debug;
 };
 

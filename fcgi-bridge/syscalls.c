@@ -27,6 +27,7 @@ static const int allowed[] = {
         SCMP_SYS(epoll_pwait),
         SCMP_SYS(epoll_pwait2),
         SCMP_SYS(epoll_ctl),
+        SCMP_SYS(ppoll), /* sd_notify_barrier(3) */
         SCMP_SYS(timerfd_create),
         SCMP_SYS(timerfd_settime),
         SCMP_SYS(signalfd4),

@@ -65,9 +65,7 @@ static void print_identity(
                 account ? ")" : "");
         if (context)
                 printf("context: %s%s\n", context,
-                        index->header->selinux != INDEX_SELINUX_OFF
-                                ? ""
-                                : " (not applied: no SELinux in this kernel, or off)");
+                        index_applies_contexts(index) ? "" : " (not applied: no SELinux in this kernel, or off)");
         if (service->label)
                 printf("label: %s; front end and bridge need service { start } on it\n",
                         index_text(index, service->label));

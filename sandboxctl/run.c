@@ -44,10 +44,10 @@ static int complain(const char *what, int r)
 
 static int complain_step(enum step step, int error, const char *detail)
 {
-        const char *hint = step_hint(step, error);
+        char reason[512];
 
-        fprintf(stderr, "sandboxctl: step %s: %s%s%s%s%s\n", step_name(step), strerror(error), *detail ? ": " : "",
-                detail, hint ? "; " : "", hint ? hint : "");
+        step_describe(reason, sizeof(reason), step, error, detail);
+        fprintf(stderr, "sandboxctl: %s\n", reason);
         return EXIT_REFUSED;
 }
 

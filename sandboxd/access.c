@@ -10,17 +10,23 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <syslog.h>
+#include <time.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
 
-static const char class_name[] = "service", permission_name[] = "start";
+/* Denials in a second: beyond, they are counted. The kernel may let whoever writes to the audit log wait. */
+enum { DENIALS_MAX = 20 };
 
-static const char unknown[] = "the SELinux policy knows no permission 'start' of class 'service': load one for systemd";
+enum { SETTLE_USEC = 100000 };
+
+static const char unknown[] = "the SELinux policy knows no permission 'start' of class 'service', which systemd's has";
 
 static struct {
         int audit; /* netlink socket, or -1: then denials are in our own log alone */
         sd_event_source *source;
+        time_t second;
+        unsigned denials, suppressed; /* in this second; since the last that was told */
 } state = {.audit = -1};
 
 /* What an audit record says besides the contexts. */
@@ -28,27 +34,30 @@ struct subject {
         const char *service, *request_id, *role;
 };
 
-/* From libselinux' cache, which it empties when a policy is loaded. */
-static bool is_known(void)
+static bool is_too_many(void)
 {
-        security_class_t class = string_to_security_class(class_name);
+        time_t now = time(NULL);
 
-        return class != 0 && string_to_av_perm(class, permission_name) != 0;
+        if (now != state.second) {
+                state.second = now;
+                state.denials = 0;
+        }
+        return ++state.denials > DENIALS_MAX;
 }
 
-/* Kind of an audit record by kind of message; 0: none. */
-static int audit_kind(int type)
+static void audit_denial(const char *text)
 {
-        switch (type) {
-        case SELINUX_AVC:
-                return AUDIT_USER_AVC;
-        case SELINUX_POLICYLOAD:
-                return AUDIT_USER_MAC_POLICY_LOAD;
-        case SELINUX_SETENFORCE:
-                return AUDIT_USER_MAC_STATUS;
-        default:
-                return 0;
+        if (is_too_many()) {
+                state.suppressed++;
+                return;
         }
+        log_message(LOG_WARNING, "SELinux: %s", text);
+        if (state.audit >= 0 && audit_log_user_avc_message(state.audit, AUDIT_USER_AVC, text, NULL, NULL, NULL, 0) <= 0)
+                log_message(LOG_ERR, "the message above is missing in the audit log: %s", strerror(errno));
+        if (state.suppressed > 0)
+                log_message(LOG_WARNING, "SELinux: %u denials before it were not told, more than %d in a second",
+                        state.suppressed, DENIALS_MAX);
+        state.suppressed = 0;
 }
 
 __attribute__((format(printf, 2, 3))) static int on_message(int type, const char *format, ...)
@@ -60,13 +69,10 @@ __attribute__((format(printf, 2, 3))) static int on_message(int type, const char
         vsnprintf(text, sizeof(text), format, arguments);
         va_end(arguments);
         text[strcspn(text, "\n")] = '\0';
-        log_message(type == SELINUX_ERROR  ? LOG_ERR
-                    : type == SELINUX_INFO ? LOG_DEBUG
-                                           : LOG_WARNING,
-                "SELinux: %s", text);
-        if (state.audit >= 0 && audit_kind(type) != 0 &&
-                audit_log_user_avc_message(state.audit, audit_kind(type), text, NULL, NULL, NULL, 0) <= 0)
-                log_message(LOG_ERR, "the message above is missing in the audit log: %s", strerror(errno));
+        if (type == SELINUX_AVC)
+                audit_denial(text);
+        else
+                log_message(type == SELINUX_ERROR ? LOG_ERR : LOG_NOTICE, "SELinux: %s", text);
         return 0;
 }
 
@@ -79,43 +85,82 @@ static int on_audit(void *data, security_class_t class, char *text, size_t size)
         return 0;
 }
 
-/* The status page says what has changed; the message says only that it is time to look. */
-static int on_netlink(sd_event_source *source, int fd, uint32_t events, void *userdata)
+static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 {
-        char message[256];
-
-        (void)source, (void)events, (void)userdata;
-        while (recv(fd, message, sizeof(message), MSG_DONTWAIT) >= 0)
-                ;
+        (void)source, (void)usec, (void)userdata;
         selinux_status_updated();
         return 0;
 }
 
-static int watch(sd_event *event)
+/* Only the status page says what has changed, and the kernel writes it a moment after it sends the message. */
+static int on_netlink(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-        int r;
+        char message[256];
 
-        if (selinux_status_open(0) < 0 || avc_netlink_open(0) < 0)
-                return -errno;
-        r = sd_event_add_io(event, &state.source, avc_netlink_acquire_fd(), EPOLLIN, on_netlink, NULL);
-        return r < 0 ? r : 0;
+        (void)events, (void)userdata;
+        while (recv(fd, message, sizeof(message), MSG_DONTWAIT) >= 0)
+                ;
+        return sd_event_add_time_relative(
+                sd_event_source_get_event(source), NULL, CLOCK_MONOTONIC, SETTLE_USEC, 0, on_settled, NULL);
 }
 
-int access_open(sd_event *event)
+/* From libselinux' cache, which it empties when it notices a new policy. False: the policy has no such thing. */
+static bool look_up(security_class_t *ret_class, access_vector_t *ret_permission)
+{
+        *ret_class = string_to_security_class("service");
+        *ret_permission = *ret_class ? string_to_av_perm(*ret_class, "start") : 0;
+        return *ret_permission != 0;
+}
+
+static int open_cache(sd_event *event)
 {
         int r;
 
-        if (is_selinux_enabled() <= 0)
-                return 0;
         selinux_set_callback(SELINUX_CB_LOG, (union selinux_callback){.func_log = on_message});
         selinux_set_callback(SELINUX_CB_AUDIT, (union selinux_callback){.func_audit = on_audit});
+        /* The first question about the status only sets its beginning: asked before anything is cached. */
+        if (avc_open(NULL, 0) < 0 || selinux_status_updated() < 0 || avc_netlink_open(0) < 0)
+                return -errno;
+        r = sd_event_add_io(event, &state.source, avc_netlink_acquire_fd(), EPOLLIN, on_netlink, NULL);
+        if (r < 0)
+                return r;
         state.audit = audit_open();
         if (state.audit < 0)
                 log_message(LOG_WARNING, "no audit log, denials are in this one only: %s", strerror(errno));
-        r = watch(event);
-        if (r < 0)
+        return 0;
+}
+
+/* Not by libselinux, which says no as well where it cannot see its file system. */
+static bool kernel_runs_selinux(void)
+{
+        _cleanup_fclose_ FILE *stream = fopen("/proc/filesystems", "re");
+        char line[128];
+
+        while (stream && fgets(line, sizeof(line), stream))
+                if (strstr(line, "selinuxfs"))
+                        return true;
+        return !stream;
+}
+
+const char *access_prepare(sd_event *event, const struct index_header *header)
+{
+        access_vector_t permission;
+        security_class_t class;
+        int r;
+
+        if (header->selinux == INDEX_SELINUX_OFF)
+                return NULL;
+        if (header->selinux == INDEX_SELINUX_ABSENT)
+                return kernel_runs_selinux()
+                               ? "the kernel runs SELinux, and sandboxd-compile cannot see it: is selinuxfs "
+                                 "mounted, and writable? SELinux=off runs without contexts"
+                               : NULL;
+        r = state.source ? 0 : open_cache(event);
+        if (r < 0) {
                 log_message(LOG_ERR, "cannot watch the SELinux policy: %s", strerror(-r));
-        return r;
+                return "the SELinux policy cannot be asked";
+        }
+        return look_up(&class, &permission) ? NULL : unknown;
 }
 
 void access_close(void)
@@ -128,53 +173,64 @@ void access_close(void)
         state.audit = -1;
 }
 
-const char *access_unenforceable(const struct index_header *header)
-{
-        return header->selinux == INDEX_SELINUX_OFF || is_known() ? NULL : unknown;
-}
-
 static int peer_context(int fd, char **ret_context)
 {
-        if (getpeercon(fd, ret_context) == 0)
+        if (getpeercon_raw(fd, ret_context) == 0)
                 return 0;
-        return errno == ENOPROTOOPT ? security_get_initial_context("unlabeled", ret_context) : -1;
+        return errno == ENOPROTOOPT ? security_get_initial_context_raw("unlabeled", ret_context) : -1;
 }
 
-static bool may_start(int fd, const char *label, struct subject *subject)
+/*
+ * As selinux_check_access(3), which however answers "allowed" for a class or permission that the policy does not know.
+ * Returns NULL, or why not.
+ */
+static const char *refusal(int fd, const char *label, struct subject *subject)
 {
+        security_id_t source = NULL, target = NULL;
+        access_vector_t permission;
+        security_class_t class;
         char *context = NULL;
-        bool allowed;
+        int r = peer_context(fd, &context);
 
-        if (peer_context(fd, &context) < 0) {
-                log_message(LOG_ERR, "the SELinux context of the %s is unknown: %s", subject->role, strerror(errno));
-                return false;
-        }
-        allowed = selinux_check_access(context, label, class_name, permission_name, subject) == 0;
+        if (r == 0)
+                r = avc_context_to_sid_raw(context, &source);
         freecon(context);
-        return allowed;
+        if (r == 0)
+                r = avc_context_to_sid_raw(label, &target);
+        if (r == 0)
+                r = selinux_status_updated();
+        if (r < 0) {
+                log_message(
+                        LOG_ERR, "the SELinux policy cannot be asked about the %s: %s", subject->role, strerror(errno));
+                return "the SELinux policy cannot be asked";
+        }
+        if (!look_up(&class, &permission))
+                return unknown;
+        return avc_has_perm(source, target, class, permission, NULL, subject) == 0
+                       ? NULL
+                       : "the SELinux policy does not let this front end or bridge start the service: "
+                         "ausearch -m USER_AVC";
 }
 
 const char *access_refusal(
         const struct index *index, const struct index_service *service, const char *request_id, int bridge, int front)
 {
         struct subject subject = {.service = index_text(index, service->name), .request_id = request_id};
-        const char *label = index_text(index, service->label);
-        bool allowed;
+        const char *label = index_text(index, service->label), *reason;
 
-        if (index->header->selinux == INDEX_SELINUX_OFF)
+        if (!index_applies_contexts(index))
                 return NULL;
         if (!label)
                 return "the service file has no SELinux label";
+        subject.role = "bridge";
+        reason = refusal(bridge, label, &subject);
+        if (reason)
+                return reason;
+        subject.role = "front-end";
+        reason = refusal(front, label, &subject);
+        if (reason)
+                return reason;
         if (index->header->selinux == INDEX_SELINUX_REQUIRE && selinux_status_getenforce() != 1)
                 return "SELinux=require, and SELinux is permissive";
-        subject.role = "bridge";
-        allowed = is_known() && may_start(bridge, label, &subject);
-        subject.role = "front end";
-        allowed = allowed && may_start(front, label, &subject);
-        /* Asked again: a new policy may have been noticed on the way, and what it does not know it allows. */
-        if (!is_known())
-                return unknown;
-        return allowed ? NULL
-                       : "the SELinux policy does not let this front end or bridge start the service: "
-                         "ausearch -m USER_AVC";
+        return NULL;
 }

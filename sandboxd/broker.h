@@ -106,14 +106,15 @@ struct broker {
         struct load load; /* the compiler, while one runs */
         sd_event_source *load_source;
         sd_event_source *load_timer;
-        bool load_again; /* asked for while one was running */
+        bool load_again;   /* asked for while one was running */
+        bool load_to_stop; /* the one that runs only looks whether the next broker could start */
         int listen_fd;
         sd_event_source *listen_source;
         sd_event_source *pause_source;
         sd_event_source *drain_source;
         uint64_t drain_until;  /* µs, monotonic */
         uint64_t idle_exit;    /* µs; 0: never */
-        uint64_t last_request; /* µs, monotonic: when one last ended or began */
+        uint64_t last_request; /* µs, monotonic: when one last ended */
         struct request_list requests;
         unsigned n_requests; /* connections, in whatever state */
         uint64_t next_number;

@@ -344,6 +344,7 @@ int cgroup_leaf_take(struct cgroup_service *service, uid_t zygote_uid, struct cg
         }
         if (r < 0) {
                 forget_leaf(leaf);
+                unlinkat(service->folder, name, AT_REMOVEDIR);
                 return r;
         }
         *ret_leaf = leaf;

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "sandboxd/access.h"
 #include "sandboxd/pool.h"
+#include "sandboxd/stop.h"
 
 enum { LOAD_SECONDS = 90 };
 
@@ -68,7 +69,7 @@ static void announce(const struct generation *generation)
 
         log_message(LOG_NOTICE, "configuration %u in force: %u services, %u identity rules, SELinux contexts %s",
                 generation->number, header->services.count, header->rules.count,
-                header->selinux != INDEX_SELINUX_OFF ? "applied" : "not applied");
+                index_applies_contexts(&generation->index) ? "applied" : "not applied");
         if (header->contexts_unused > 0)
                 log_message(LOG_WARNING,
                         "%u contexts in the configuration are not applied: the kernel runs no SELinux, or "
@@ -94,24 +95,48 @@ static void replace(struct broker *broker, struct generation *generation)
         generation_release(old);
 }
 
-static void loaded(struct broker *broker, int error, struct index *index)
+/* Takes a compiled index over. Returns 0, or a negative errno: then it is still the caller's. */
+static int put_in_force(struct broker *broker, struct index *index)
 {
+        const char *reason = access_prepare(broker->event, index->header);
         struct generation *generation;
-        const char *reason = error == 0 ? access_unenforceable(index->header) : NULL;
 
         if (reason) {
                 log_message(LOG_ERR, "%s", reason);
+                return -EINVAL;
+        }
+        generation = generation_new(broker, index);
+        if (!generation)
+                return -ENOMEM;
+        replace(broker, generation);
+        return 0;
+}
+
+/* The next broker can start with what is on disk: this one may go, unless there is something to do by now. */
+static void stop_if_idle(struct broker *broker)
+{
+        if (broker->n_requests > 0 || broker->load_again)
+                return;
+        log_message(LOG_INFO, "nothing to do for %ju seconds; the next launch starts sandboxd again",
+                (uintmax_t)(broker->idle_exit / 1000000));
+        stop_begin(broker);
+}
+
+static void loaded(struct broker *broker, int error, struct index *index)
+{
+        bool to_stop = broker->load_to_stop;
+
+        broker->load_to_stop = false;
+        if (error == 0 && to_stop) {
                 index_close(index);
-                error = -EINVAL;
+                stop_if_idle(broker);
+                return;
         }
         if (error == 0) {
-                generation = generation_new(broker, index);
-                if (generation) {
-                        replace(broker, generation);
+                error = put_in_force(broker, index);
+                if (error == 0)
                         return;
-                }
                 index_close(index);
-                error = -ENOMEM;
         }
         log_message(LOG_ERR, "configuration in %s refused: %s; %s", broker->config_directory,
                 error == -EINVAL ? "the messages above say where" : strerror(-error),

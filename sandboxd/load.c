@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,29 +17,6 @@
 #include "common/cleanup.h"
 
 enum { OUTPUT_FD = 3, CPU_SECONDS = 60, EXIT_NOT_STARTED = 127 };
-
-int accounts_find(struct accounts *ret_accounts, const char **ret_missing)
-{
-        static const char *const names[ACCOUNTS] = {
-                [ACCOUNT_ZYGOTE] = "sandboxd-zygote",
-                [ACCOUNT_CONFIG] = "sandboxd-config",
-                [ACCOUNT_BRIDGE] = "fcgi-bridge",
-        };
-        struct accounts accounts;
-
-        for (int i = 0; i < ACCOUNTS; i++) {
-                const struct passwd *entry = getpwnam(names[i]);
-
-                if (!entry) {
-                        *ret_missing = names[i];
-                        return -ENOENT;
-                }
-                accounts.uid[i] = entry->pw_uid;
-                accounts.gid[i] = entry->pw_gid;
-        }
-        *ret_accounts = accounts;
-        return 0;
-}
 
 static int drop(const struct accounts *accounts)
 {

@@ -3,34 +3,13 @@
 
 #include <sys/types.h>
 
+#include "common/accounts.h"
 #include "common/index.h"
 
 /*
  * The configuration compiler as a helper process: started by the broker, which goes on working meanwhile, and
  * by sandboxctl, which waits. Does not log; the compiler's complaints go to stderr.
  */
-
-/* The project's own accounts: static, made by sysusers.d(5). Nobody's requests ever run as one of them. */
-enum account {
-        ACCOUNT_ZYGOTE,
-        ACCOUNT_CONFIG,
-        ACCOUNT_BRIDGE,
-        ACCOUNTS,
-};
-
-enum { ACCOUNT_IDS = 2 * ACCOUNTS };
-
-struct accounts {
-        union {
-                struct {
-                        uint32_t uid[ACCOUNTS], gid[ACCOUNTS];
-                };
-                uint32_t ids[ACCOUNT_IDS]; /* all of them, for identity_refusal() */
-        };
-};
-
-/* Looks the accounts up. Returns 0, or -ENOENT with the name of a missing one in *ret_missing. */
-int accounts_find(struct accounts *ret_accounts, const char **ret_missing);
 
 struct load {
         int pidfd;  /* readable when the compiler has ended */

@@ -267,9 +267,7 @@ static int set_up(struct broker *broker)
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 return fail("cannot become undumpable", -errno);
         r = set_up_loop(broker);
-        if (r < 0)
-                return fail("cannot set up the event loop", r);
-        return access_open(broker->event);
+        return r < 0 ? fail("cannot set up the event loop", r) : 0;
 }
 
 static void tear_down(struct broker *broker)

@@ -70,14 +70,13 @@ static void zygote_free(struct zygote *zygote, const struct zygote_answer *why)
 static void zygote_failed(struct zygote *zygote, const struct zygote_answer *answer)
 {
         struct service *service = zygote->service;
-        const char *hint = step_hint(answer->step, answer->error);
+        char reason[512];
 
         service->failure = *answer;
         if (!zygote->ready)
                 service->not_before = broker_now(service->generation->broker) + BACKOFF_USEC;
-        log_request(LOG_ERR, NULL, service->name, "zygote failed: step %s: %s%s%s%s%s", step_name(answer->step),
-                strerror(answer->error), answer->detail[0] ? ": " : "", answer->detail, hint ? "; " : "",
-                hint ? hint : "");
+        step_describe(reason, sizeof(reason), answer->step, answer->error, answer->detail);
+        log_request(LOG_ERR, NULL, service->name, "zygote failed: %s", reason);
         generation_hold(service->generation);
         zygote_free(zygote, answer);
         generation_release(service->generation);

@@ -65,16 +65,6 @@ static void request_free(struct request *request)
         free(request);
 }
 
-/* In quotes, and nothing in it can end them: a user's name must not look like the fields behind it. */
-static const char *quote(const char *text, char *quoted, size_t size)
-{
-        snprintf(quoted, size, "\"%s\"", text);
-        for (char *c = quoted + 1; c[0] && c[1]; c++)
-                if (*c == '"')
-                        *c = '?';
-        return quoted;
-}
-
 static void log_end(const struct request *request, enum wire_outcome outcome, uint32_t detail, const char *reason,
         const struct rusage *usage)
 {
@@ -91,8 +81,9 @@ static void log_end(const struct request *request, enum wire_outcome outcome, ui
                 request->service ? request->service->name : NULL,
                 "outcome=%s detail=%u user=%s address=%s host=%s identity=%s wall=%.1fms cpu=%.1fms maxrss=%ldK%s%s",
                 request->ending && request->bridge_gone ? "aborted" : wire_outcome_name(outcome), detail,
-                quote(request->wire.user, user, sizeof(user)), quote(request->address, address, sizeof(address)),
-                quote(request->wire.host, host, sizeof(host)), identity, (double)wall / 1000, (double)cpu / 1000,
+                log_quote(request->wire.user, user, sizeof(user)),
+                log_quote(request->address, address, sizeof(address)),
+                log_quote(request->wire.host, host, sizeof(host)), identity, (double)wall / 1000, (double)cpu / 1000,
                 usage ? usage->ru_maxrss : 0L, reason ? " reason=" : "", reason ? reason : "");
 }
 
@@ -117,14 +108,6 @@ static enum wire_outcome failure_outcome(enum step step, int error)
         if (step == STEP_SCRIPT && (error == ENOENT || error == ENOTDIR || error == EXDEV || error == ELOOP))
                 return WIRE_NO_SCRIPT;
         return WIRE_FAILED;
-}
-
-static void describe_failure(char *reason, size_t size, enum step step, int error, const char *detail)
-{
-        const char *hint = step_hint(step, error);
-
-        snprintf(reason, size, "step %s: %s%s%s%s%s", step_name(step), strerror(error), *detail ? ": " : "", detail,
-                hint ? "; " : "", hint ? hint : "");
 }
 
 /* --- a request that runs --- */
@@ -167,11 +150,12 @@ static void finish_reaped(struct request *request, const siginfo_t *info, const 
         if (request->ending) {
                 finish(request, request->outcome, 0, request->ending_reason, usage);
         } else if (!read_report(request, &report)) {
-                snprintf(reason, sizeof(reason), "init ended without a report: %s %d",
-                        info->si_code == CLD_EXITED ? "status" : "signal", info->si_status);
+                snprintf(reason, sizeof(reason), "init ended without a report: %s %d%s",
+                        info->si_code == CLD_EXITED ? "status" : "signal", info->si_status,
+                        info->si_status == SIGKILL ? "; RequestMemoryMax= or MemoryMax= may be reached" : "");
                 finish(request, WIRE_FAILED, EOWNERDEAD, reason, usage);
         } else if (report.kind == REPORT_FAILED) {
-                describe_failure(reason, sizeof(reason), report.step, report.value,
+                step_describe(reason, sizeof(reason), report.step, report.value,
                         report.step == STEP_SCRIPT ? request->wire.script : "");
                 finish(request, failure_outcome(report.step, report.value), (uint32_t)report.value, reason, usage);
         } else {
@@ -227,7 +211,7 @@ void request_spawn_failed(struct request *request, enum step step, int error, co
                 refuse(request, request->outcome, request->ending_reason);
                 return;
         }
-        describe_failure(reason, sizeof(reason), step, error, detail);
+        step_describe(reason, sizeof(reason), step, error, detail);
         finish(request, WIRE_FAILED, (uint32_t)error, reason, NULL);
 }
 
@@ -348,7 +332,7 @@ static void launch(struct request *request, const int *fds)
         if (r == -EHOSTDOWN) {
                 const struct zygote_answer *failure = &request->service->failure;
 
-                describe_failure(reason, sizeof(reason), failure->step, failure->error, failure->detail);
+                step_describe(reason, sizeof(reason), failure->step, failure->error, failure->detail);
                 finish(request, WIRE_FAILED, (uint32_t)failure->error, reason, NULL);
                 return;
         }

@@ -6,6 +6,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "common/log.h"
+#include "sandboxd/generation.h"
 #include "sandboxd/request.h"
 #include "sandboxd/server.h"
 
@@ -27,15 +28,19 @@ static int on_drain(sd_event_source *source, uint64_t usec, void *userdata)
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-static int stop(struct broker *broker)
+int stop_begin(struct broker *broker)
 {
+        int r;
+
+        if (broker->draining)
+                return 0;
         broker->draining = true;
         broker->drain_until = broker_now(broker) + DRAIN_SECONDS * UINT64_C(1000000);
         server_stop(broker);
         sd_notify(0, "STOPPING=1\nSTATUS=waiting for running requests");
         log_message(LOG_NOTICE, "stopping; %u requests are running", broker->n_requests);
-        return sd_event_add_time_relative(
-                broker->event, &broker->drain_source, CLOCK_MONOTONIC, 0, 0, on_drain, broker);
+        r = sd_event_add_time_relative(broker->event, &broker->drain_source, CLOCK_MONOTONIC, 0, 1, on_drain, broker);
+        return r < 0 ? sd_event_exit(broker->event, r) : 0;
 }
 
 static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
@@ -43,10 +48,13 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
         struct broker *broker = userdata;
 
         (void)source, (void)info;
-        return broker->draining ? 0 : stop(broker);
+        return stop_begin(broker);
 }
 
-/* Once per idle time, not once per request, the clock is looked at. */
+/*
+ * Once per idle time, not once per request, the clock is looked at. The configuration is compiled once more before the
+ * end: what the next broker could not start with must not cost the one that is in force.
+ */
 static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct broker *broker = userdata;
@@ -55,9 +63,8 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
         if (broker->draining)
                 return 0;
         if (broker->n_requests == 0 && !broker->load_source && usec >= due) {
-                log_message(LOG_INFO, "nothing to do for %ju seconds; the next launch starts sandboxd again",
-                        (uintmax_t)(broker->idle_exit / 1000000));
-                return stop(broker);
+                generation_load(broker);
+                broker->load_to_stop = broker->load_source != NULL;
         }
         sd_event_source_set_time(source, due > usec ? due : usec + broker->idle_exit);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

@@ -80,7 +80,7 @@ static int open_context(const char *entry, struct jail *jail, struct failure *fa
 {
         _cleanup_close_ int context = -1;
 
-        if (jail->index->header->selinux == INDEX_SELINUX_OFF)
+        if (!index_applies_contexts(jail->index))
                 return 0;
         jail->entry = open(entry, O_PATH | O_CLOEXEC);
         if (jail->entry < 0)

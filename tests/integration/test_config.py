@@ -155,9 +155,19 @@ def test_a_bad_line_is_refused_by_file_and_line(folder, line, pattern):
         refused(check(folder, HEAD + line + "\nNice=1\n"), rf"services\.d/wiki\.service:{NEXT}\b", pattern)
 
 
-def test_a_service_without_a_door_is_refused(folder):
-    done = check(folder, "[Service]\nExecStart=/bin/true\nBindReadOnlyPaths=/usr\n")
-    refused(done, "wiki.service", "FrontDoor")
+WITHOUT_DOOR = HEAD.replace("FrontDoor=/run/fcgi-bridge/wiki.sock\n", "")
+
+
+@pytest.mark.parametrize("door", ["", "FrontDoor=\n", "FrontDoor=/run/x.sock\nFrontDoor=\n"])
+def test_a_service_without_a_door_has_the_one_of_its_name(folder, door):
+    assert "FrontDoor" not in WITHOUT_DOOR
+    done = check(folder, WITHOUT_DOOR + door, more={"zoo": HEAD})  # which names wiki's
+    refused(done, "zoo.service", r"unix:/run/fcgi-bridge/wiki\.sock belongs to service wiki")
+    accepted(check(folder, WITHOUT_DOOR + door, more={"zoo": WITHOUT_DOOR}))
+
+
+def test_the_default_door_is_a_unix_door_and_needs_a_front_end(folder):
+    refused(check(folder, WITHOUT_DOOR.replace("FrontEndUser=root\n", "")), "wiki.service", "FrontEndUser")
 
 
 def test_a_unix_door_without_a_front_end_is_refused(folder):

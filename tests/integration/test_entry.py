@@ -2,6 +2,7 @@
 """sandboxd-entry, with descriptors as the zygote's child leaves them: 0 to 2 pipes, 3 the report, 4 a program."""
 
 import os
+import signal
 import struct
 
 import pytest
@@ -23,11 +24,12 @@ def place(descriptors):
     os.closerange(5, 1024)
 
 
-def enter(argv, program=None, replaced=(), kinds="bbb"):
+def enter(argv, program=None, replaced=(), lost=(), kinds="bbb"):
     """
-    Executes it; returns the exit status, the report or None, and what was written. `replaced`: now /dev/null. `kinds`:
-    what the streams were, b for a pipe.
+    Executes it; returns the exit status, the report or None, and what was written. `replaced`: now /dev/null; `lost`:
+    closed. `kinds`: what the streams were, b for a pipe.
     """
+    kinds += "P" if program else "S"
     pipes = {number: os.pipe() for number in range(4)}
     mine = {0: pipes[0][0], **{number: pipes[number][1] for number in (1, 2, 3)}}
     if program:
@@ -35,6 +37,7 @@ def enter(argv, program=None, replaced=(), kinds="bbb"):
     null = os.open("/dev/null", os.O_RDWR)
     opened = [null, mine.get(PROGRAM), pipes[0][1], *(pipes[number][0] for number in (1, 2, 3))]
     mine.update({number: null for number in replaced})
+    mine = {number: fd for number, fd in mine.items() if number not in lost}
     pid = os.fork()
     if pid == 0:
         try:
@@ -95,6 +98,18 @@ def test_a_program_that_was_taken_away_is_told(shown):
     assert (status, report[0], report[2]) == (120, 1, EACCES)
 
 
-def test_a_report_pipe_that_was_taken_away_is_still_a_failure(shown):
-    status, report, output = enter(shown, program="/bin/dash", replaced=[1, REPORT])
-    assert (status, report, output) == (120, None, "")
+@pytest.mark.parametrize("stream", [0, 1, 2])
+def test_a_stream_that_was_closed_is_told(stream, shown):
+    status, report, _ = enter(shown, program="/bin/dash", lost=[stream])
+    assert (status, report[0], report[2]) == (120, 1, EBADFD)
+
+
+def test_a_program_that_was_closed_is_told_and_not_looked_for_by_name(shown):
+    status, report, output = enter(["/bin/echo", "executed"], program="/bin/dash", lost=[PROGRAM])
+    assert (status, report[0], report[2], output) == (120, 1, EBADFD, "")
+
+
+@pytest.mark.parametrize("how", ["replaced", "lost"])
+def test_without_a_report_pipe_it_dies_by_a_signal_which_init_tells(how, shown):
+    status, report, output = enter(shown, program="/bin/dash", **{how: [REPORT]})
+    assert (status, report, output) == (-signal.SIGILL, None, "")

@@ -47,3 +47,15 @@ def test_a_broker_without_requests_ends_and_one_with_a_request_does_not(make_sta
     wait_for(lambda: one.broker.poll() is not None, "the idle broker to end")
     assert one.broker.returncode == 0
     assert time.monotonic() - since > IDLE / 2, "it did not wait"
+
+
+def test_an_idle_broker_stays_while_the_next_one_could_not_start(make_stack):
+    one = make_stack({"cgi": APP}, broker_options=[f"--idle-exit={IDLE}"])
+    path = one.base / "config" / "maps" / "broken.map"
+    path.write_text("cgi alice\n")
+    one.logged(r"maps/broken\.map:1\b")
+    assert one.broker.poll() is None
+    assert one.request("cgi", user="alice").status == 200
+    path.unlink()
+    wait_for(lambda: one.broker.poll() is not None, "the idle broker to end")
+    assert one.broker.returncode == 0

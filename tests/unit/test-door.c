@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/un.h>
@@ -265,6 +266,21 @@ static void test_same_name(void **state)
         }
 }
 
+static void test_default(void **state)
+{
+        char name[DOOR_NAME_MAX] = "untouched", service[NAME_MAX];
+
+        (void)state;
+        memset(service, 's', sizeof(service));
+        service[sizeof(service) - 1] = '\0';
+        assert_int_equal(front_door_default(service, name, sizeof(name)), -ENAMETOOLONG);
+        assert_string_equal(name, "untouched");
+        service[64] = '\0'; /* the longest name of a service */
+        assert_int_equal(front_door_default(service, name, sizeof(name)), 0);
+        assert_int_equal(front_door_default("my-blog.2", name, sizeof(name)), 0);
+        assert_string_equal(name, "unix:/run/fcgi-bridge/my-blog.2.sock");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -275,6 +291,7 @@ int main(void)
                 cmocka_unit_test(test_parse_lengths),
                 cmocka_unit_test(test_untouched),
                 cmocka_unit_test(test_same_name),
+                cmocka_unit_test(test_default),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -127,6 +129,27 @@ static void report_signals(void)
         fputs("],", stdout);
 }
 
+/*
+ * The process's SELinux context, which its own end of a pair of sockets carries (SO_PEERSEC, unix(7)): attr/current
+ * would need a /proc. Empty where the kernel has none.
+ */
+static void report_context(void)
+{
+        char context[4096] = "";
+        socklen_t size = sizeof(context) - 1;
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0) {
+                if (getsockopt(pair[0], SOL_SOCKET, SO_PEERSEC, context, &size) < 0)
+                        context[0] = '\0';
+                close(pair[0]);
+                close(pair[1]);
+        }
+        fputs("\"context\":", stdout);
+        put_string(context);
+        putchar(',');
+}
+
 static void report(int argc, char **argv)
 {
         char cwd[4096] = "";
@@ -137,6 +160,7 @@ static void report(int argc, char **argv)
         report_ids();
         report_capabilities();
         report_descriptors();
+        report_context();
         report_signals();
         report_limit("nofile", RLIMIT_NOFILE);
         report_limit("nproc", RLIMIT_NPROC);
@@ -236,6 +260,18 @@ static void unique(void)
         printf(" %d %d\n", getpid(), getppid());
 }
 
+/* Memory that is really there: each page is written to. */
+static void take_memory(unsigned long megabytes)
+{
+        for (unsigned long i = 0; i < megabytes; i++) {
+                char *block = malloc(1 << 20);
+
+                if (!block)
+                        exit(4);
+                memset(block, (int)i + 1, 1 << 20);
+        }
+}
+
 static void fork_for_ever(void)
 {
         signal(SIGCHLD, SIG_IGN);
@@ -297,6 +333,14 @@ int main(int argc, char **argv)
                 sleep(600);
         } else if (is(mode, "never")) {
                 sleep(600);
+        } else if (is(mode, "slow")) {
+                usleep((useconds_t)atoi(argument) * 1000);
+                start_response();
+                puts("slept");
+        } else if (is(mode, "memory")) {
+                take_memory(strtoul(argument, NULL, 10));
+                start_response();
+                puts("had it");
         } else if (is(mode, "daemon")) {
                 daemonize();
                 start_response();
@@ -324,6 +368,12 @@ int main(int argc, char **argv)
 
                 start_response();
                 puts(fd >= 0 ? "created" : strerrorname_np(errno));
+        } else if (is(mode, "signal-to")) {
+                start_response();
+                puts(kill(atoi(argument), SIGURG) == 0 ? "done" : strerrorname_np(errno));
+        } else if (is(mode, "trace")) {
+                start_response();
+                puts(ptrace(PTRACE_SEIZE, atoi(argument), NULL, NULL) == 0 ? "done" : strerrorname_np(errno));
         } else {
                 return 64;
         }

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/accounts.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stddef.h>
+
+int accounts_find(struct accounts *ret_accounts, const char **ret_missing)
+{
+        static const char *const names[ACCOUNTS] = {
+                [ACCOUNT_ZYGOTE] = "sandboxd-zygote",
+                [ACCOUNT_CONFIG] = "sandboxd-config",
+                [ACCOUNT_BRIDGE] = "fcgi-bridge",
+        };
+        struct accounts accounts;
+
+        for (int i = 0; i < ACCOUNTS; i++) {
+                const struct passwd *entry = getpwnam(names[i]);
+
+                if (!entry) {
+                        *ret_missing = names[i];
+                        return -ENOENT;
+                }
+                accounts.uid[i] = entry->pw_uid;
+                accounts.gid[i] = entry->pw_gid;
+        }
+        *ret_accounts = accounts;
+        return 0;
+}
