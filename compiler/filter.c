@@ -142,7 +142,6 @@ static const struct {
         {"AF_INET", AF_INET},
         {"AF_INET6", AF_INET6},
         {"AF_NETLINK", AF_NETLINK},
-        {"AF_PACKET", AF_PACKET},
         {"AF_VSOCK", AF_VSOCK},
         {"AF_ALG", AF_ALG},
 };

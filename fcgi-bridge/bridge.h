@@ -47,7 +47,8 @@ struct bridge {
         sd_event_source *accept_retry; /* a pause after accept(2) failed */
         bool full;                     /* at --max-connections, and said so in the log */
 
-        int *taken; /* connections of the bridge before, until they are among `connections` */
+        char **names; /* of all that was handed in */
+        int *taken;   /* connections of the bridge before, until they are among `connections` */
         size_t n_taken;
         unsigned n_handed_over; /* connections given away for the next one */
 

@@ -19,6 +19,7 @@
 
 static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *userdata);
 static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata);
+static int on_record_timeout(sd_event_source *source, uint64_t usec, void *userdata);
 static int on_send_timeout(sd_event_source *source, uint64_t usec, void *userdata);
 
 static int add_sources(struct connection *connection)
@@ -32,6 +33,13 @@ static int add_sources(struct connection *connection)
                 return r;
         r = sd_event_add_time_relative(
                 event, &connection->timer, CLOCK_MONOTONIC, options->idle_timeout, 0, on_deadline, connection);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time_relative(
+                event, &connection->record_timer, CLOCK_MONOTONIC, 0, 0, on_record_timeout, connection);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_enabled(connection->record_timer, SD_EVENT_OFF);
         if (r < 0)
                 return r;
         r = sd_event_add_time_relative(
@@ -75,6 +83,7 @@ void connection_free(struct connection *connection)
         /* Before the socket is closed: a copy elsewhere keeps it in our epoll set otherwise. */
         sd_event_source_disable_unref(connection->io);
         sd_event_source_disable_unref(connection->timer);
+        sd_event_source_disable_unref(connection->record_timer);
         sd_event_source_disable_unref(connection->send_timer);
         /* The broker may still hold the copy that came with a launch: without this the web server would not
          * see the end. */
@@ -94,12 +103,17 @@ void connection_free(struct connection *connection)
                 sd_event_exit(bridge->event, 0);
 }
 
+/* Without its timer a connection would have no limit at all. */
+static void start_timer(struct connection *connection, sd_event_source *timer, uint64_t usec)
+{
+        if (sd_event_source_set_time_relative(timer, usec) < 0 ||
+                sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT) < 0)
+                connection->dead = true;
+}
+
 void connection_set_deadline(struct connection *connection, uint64_t usec)
 {
-        /* Without its timer a connection would have no limit at all. */
-        if (sd_event_source_set_time_relative(connection->timer, usec) < 0 ||
-                sd_event_source_set_enabled(connection->timer, SD_EVENT_ONESHOT) < 0)
-                connection->dead = true;
+        start_timer(connection, connection->timer, usec);
 }
 
 bool connection_is_idle(const struct connection *connection)
@@ -160,6 +174,15 @@ static void receive(struct connection *connection)
                 connection->dead = true;
 }
 
+/* What has come of the next record belongs to nothing that has a time limit, and yet to this process. */
+static void limit_record(struct connection *connection)
+{
+        if (connection->request || buffer_used(&connection->in) == 0 ||
+                sd_event_source_get_enabled(connection->record_timer, NULL) > 0)
+                return;
+        start_timer(connection, connection->record_timer, stop_record_timeout(connection->bridge));
+}
+
 /* Handles the records that are whole, up to one that has to wait. */
 static void handle_records(struct connection *connection)
 {
@@ -175,9 +198,10 @@ static void handle_records(struct connection *connection)
                 r = record_decode(buffer_head(&connection->in), buffer_used(&connection->in), &record);
                 if (r > 0)
                         r = connection_has_room(connection) ? dispatch_record(connection, &record) : DISPATCH_WAIT;
-                else if (r == 0)
+                else if (r == 0) {
+                        limit_record(connection);
                         return;
-                else
+                } else
                         log_message(LOG_WARNING, "connection closed: not FastCGI version 1");
                 if (r == DISPATCH_WAIT) {
                         connection->stalled = true;
@@ -189,6 +213,7 @@ static void handle_records(struct connection *connection)
                 }
                 buffer_consume(&connection->in, record.size);
                 connection->content_done = 0;
+                sd_event_source_set_enabled(connection->record_timer, SD_EVENT_OFF);
         }
 }
 
@@ -200,9 +225,7 @@ static void set_send_timer(struct connection *connection, bool progress)
         }
         if (!progress && sd_event_source_get_enabled(connection->send_timer, NULL) > 0)
                 return;
-        if (sd_event_source_set_time_relative(connection->send_timer, connection->bridge->options.send_timeout) < 0 ||
-                sd_event_source_set_enabled(connection->send_timer, SD_EVENT_ONESHOT) < 0)
-                connection->dead = true;
+        start_timer(connection, connection->send_timer, connection->bridge->options.send_timeout);
 }
 
 static void transmit(struct connection *connection)
@@ -277,6 +300,12 @@ void connection_settle(struct connection *connection)
                 connection_free(connection);
 }
 
+void connection_hurry(struct connection *connection)
+{
+        sd_event_source_set_enabled(connection->record_timer, SD_EVENT_OFF);
+        connection_settle(connection);
+}
+
 void connection_wake(struct connection *connection)
 {
         receive(connection);
@@ -314,6 +343,18 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
                 request_expire(connection->request);
         else
                 connection->dead = true;
+        connection_settle(connection);
+        return 0;
+}
+
+static int on_record_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct connection *connection = userdata;
+
+        (void)source;
+        (void)usec;
+        log_message(LOG_INFO, "connection closed: a record came only in part");
+        connection->dead = true;
         connection_settle(connection);
         return 0;
 }

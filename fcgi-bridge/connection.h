@@ -35,8 +35,9 @@ struct connection {
         LIST_ENTRY(connection) link;
         int fd;
         sd_event_source *io;
-        sd_event_source *timer;      /* the deadline of what the connection is doing: idle, a request's, lingering */
-        sd_event_source *send_timer; /* runs while bytes wait and the web server takes none */
+        sd_event_source *timer;        /* the deadline of what the connection is doing: idle, a request's, lingering */
+        sd_event_source *record_timer; /* runs while a record has begun to come in and there is no request */
+        sd_event_source *send_timer;   /* runs while bytes wait and the web server takes none */
 
         struct buffer in, out;
         size_t content_done; /* of the first record in `in`: content that was passed on already */
@@ -70,6 +71,9 @@ void connection_settle(struct connection *connection);
  * with the socket as it is.
  */
 bool connection_is_idle(const struct connection *connection);
+
+/* Begins the time limit of a record that has come in part anew: stop_record_timeout(). Then settles. */
+void connection_hurry(struct connection *connection);
 
 /* Reads what has arrived, as if an event had told so, and settles. */
 void connection_wake(struct connection *connection);

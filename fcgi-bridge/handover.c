@@ -1,25 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fcgi-bridge/handover.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
 
-#include "common/cleanup.h"
 #include "common/log.h"
 #include "fcgi-bridge/accept.h"
 
 #define BARRIER_USEC UINT64_C(5000000)
 
-bool handover_is_possible(void)
+unsigned long handover_room(void)
 {
-        return getenv("NOTIFY_SOCKET") != NULL;
+        const char *room = getenv("FDSTORE");
+
+        return room ? strtoul(room, NULL, 10) : 0;
 }
 
 int handover_give(struct bridge *bridge, int fd)
 {
+        int r;
+
+        if (bridge->n_handed_over >= handover_room())
+                return -ENOSPC;
         /* Without FDPOLL=0: systemd drops a connection whose web server has gone. */
-        int r = sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDNAME=" HANDOVER_NAME, &fd, 1);
+        r = sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDNAME=" HANDOVER_NAME, &fd, 1);
 
         if (r == 0)
                 return -ENOTCONN;
@@ -44,23 +51,38 @@ void handover_finish(const struct bridge *bridge)
                         bridge->n_handed_over, strerror(r < 0 ? -r : ENOTCONN));
 }
 
-void handover_take(struct bridge *bridge)
+static bool is_first(char **names, char **name)
 {
-        size_t refused = 0;
+        for (char **other = names; other < name; other++)
+                if (strcmp(*other, *name) == 0)
+                        return false;
+        return true;
+}
 
-        if (bridge->n_taken == 0)
-                return;
-        if (sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" HANDOVER_NAME) <= 0)
-                log_message(LOG_WARNING, "cannot tell the service manager to forget the connections handed over");
-        for (size_t i = 0; i < bridge->n_taken; i++) {
-                if (bridge->n_connections >= bridge->options.max_connections) {
-                        close_fd(bridge->taken[i]);
-                        refused++;
-                } else
-                        accept_connection(bridge, bridge->taken[i]);
+/* Of names that only the socket unit has, nothing is stored. */
+static int forget_stored(char **names)
+{
+        for (char **name = names; *name; name++) {
+                int r = is_first(names, name) ? sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", *name) : 0;
+
+                if (r < 0) {
+                        log_message(LOG_ERR,
+                                "cannot tell the service manager (NOTIFY_SOCKET) to forget what it stores as '%s': %s",
+                                *name, strerror(-r));
+                        return r;
+                }
         }
+        return 0;
+}
+
+int handover_take(struct bridge *bridge)
+{
+        int r = forget_stored(bridge->names);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < bridge->n_taken; i++)
+                accept_connection(bridge, bridge->taken[i]);
         bridge->n_taken = 0;
-        if (refused > 0)
-                log_message(
-                        LOG_WARNING, "%zu connections handed over are closed: too many (--max-connections=)", refused);
+        return 0;
 }

@@ -15,10 +15,12 @@
 /* What the connections are called in LISTEN_FDNAMES. */
 #define HANDOVER_NAME "connection"
 
-/* Whether there is a service manager to hand over to. That it has room is the unit's matter: it never says. */
-bool handover_is_possible(void);
+/* How many connections the service manager keeps: FDSTORE=, from systemd 254 on or the unit. 0 without it. */
+unsigned long handover_room(void);
 
-/* Gives a copy of the connection away. The caller closes its own, without shutdown(2). Returns 0 or a negative errno.
+/*
+ * Gives a copy of the connection away. The caller closes its own, without shutdown(2). Returns 0 or a negative errno;
+ * -ENOSPC when there is no room: the service manager would close it, and not say so.
  */
 int handover_give(struct bridge *bridge, int fd);
 
@@ -29,7 +31,9 @@ int handover_give(struct bridge *bridge, int fd);
 void handover_finish(const struct bridge *bridge);
 
 /*
- * Makes connections of those that the bridge before gave away (`taken`), up to --max-connections=, and lets the
- * service manager forget its copies: from here on bytes may be read from them.
+ * Lets the service manager forget its copies of all that it has stored, by each of the `names`, and serves the
+ * connections that the bridge before gave away (`taken`): from here on bytes may be read. Without that message a
+ * successor could meet them in the middle of a request, and take a body for records: logs and returns a negative errno
+ * if it cannot be sent.
  */
-void handover_take(struct bridge *bridge);
+int handover_take(struct bridge *bridge);

@@ -69,8 +69,8 @@ static int open_loop(struct bridge *bridge)
         return sd_event_set_watchdog(bridge->event, 1);
 }
 
-/* Raises the soft limit to what the limits on connections and requests need. */
-static int raise_descriptor_limit(const struct options *options)
+/* Raises the soft limit to what the limits on connections and requests need, if there is so much. Returns it. */
+static int raise_descriptor_limit(const struct options *options, rlim_t *ret_limit)
 {
         rlim_t needed = (rlim_t)options->max_connections * DESCRIPTORS_PER_CONNECTION +
                         (rlim_t)options->max_requests * DESCRIPTORS_PER_REQUEST + DESCRIPTORS_OTHER;
@@ -83,23 +83,28 @@ static int raise_descriptor_limit(const struct options *options)
                         "%ju descriptors are needed at the limits, LimitNOFILE= allows %ju: connections may "
                         "have to wait",
                         (uintmax_t)needed, (uintmax_t)limit.rlim_max);
-        if (limit.rlim_cur >= needed)
-                return 0;
-        limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
-        return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
+        if (limit.rlim_cur < needed) {
+                limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
+                if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+                        return -errno;
+        }
+        *ret_limit = limit.rlim_cur;
+        return 0;
 }
 
 static int start(struct bridge *bridge)
 {
+        rlim_t limit = 0;
         int r;
 
         r = confine_check_identity();
         if (r < 0)
                 return r;
-        r = activation_take(bridge);
+        /* Before anything is opened: what is handed in may have taken all descriptors. */
+        r = raise_descriptor_limit(&bridge->options, &limit);
         if (r < 0)
                 return r;
-        r = raise_descriptor_limit(&bridge->options);
+        r = activation_take(bridge, limit > DESCRIPTORS_OTHER ? limit - DESCRIPTORS_OTHER : 0);
         if (r < 0)
                 return r;
         r = open_loop(bridge);
@@ -115,8 +120,7 @@ static int start(struct bridge *bridge)
         if (r < 0)
                 return r;
         /* Last: were it to end before, the next one could still have them. */
-        handover_take(bridge);
-        return 0;
+        return handover_take(bridge);
 }
 
 static int serve(struct bridge *bridge)
@@ -139,7 +143,7 @@ static void finish(struct bridge *bridge)
         while (!LIST_EMPTY(&bridge->connections))
                 connection_free(LIST_FIRST(&bridge->connections));
         handover_finish(bridge);
-        free(bridge->taken);
+        activation_release(bridge);
         sd_event_source_disable_unref(bridge->idle_exit);
         sd_event_unref(bridge->event);
 }

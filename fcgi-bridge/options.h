@@ -15,7 +15,7 @@ struct options {
         unsigned max_requests;     /* running at once; more are answered FCGI_OVERLOADED */
         size_t max_params_bytes;   /* of one request's PARAMS stream */
         size_t max_params;         /* parameters in one request */
-        uint64_t params_timeout;   /* µs, from BEGIN_REQUEST to the end of PARAMS */
+        uint64_t params_timeout;   /* µs, from BEGIN_REQUEST to the end of PARAMS; for a record outside of a request */
         uint64_t request_timeout;  /* µs, from the launch to the end of the response */
         uint64_t send_timeout;     /* µs without the web server taking a byte that waits for it */
         uint64_t idle_timeout;     /* µs between requests on a connection */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fcgi-bridge/stop.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
@@ -11,8 +12,12 @@
 #include "fcgi-bridge/connection.h"
 #include "fcgi-bridge/handover.h"
 
-/* For what the web server sent before it could know that the bridge stops, where nobody takes connections over. */
+/* For what the web server was sending when it could not know that the bridge stops: the rest of a record; where nobody
+ * takes connections over, a request. */
 #define LAST_CALL_USEC UINT64_C(500000)
+
+/* Of what the service manager grants for the end, after the drain: handover_finish(), and a slow machine. */
+#define MARGIN_USEC UINT64_C(15000000)
 
 static int on_drain_timeout(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -20,7 +25,8 @@ static int on_drain_timeout(sd_event_source *source, uint64_t usec, void *userda
 
         (void)source;
         (void)usec;
-        log_message(LOG_WARNING, "stopping with %u requests unfinished (--drain-timeout=)", bridge->n_requests);
+        log_message(LOG_WARNING, "stopping with %u connections unfinished, %u of them in a request (--drain-timeout=)",
+                bridge->n_connections, bridge->n_requests);
         return sd_event_exit(bridge->event, 0);
 }
 
@@ -71,37 +77,45 @@ int stop_begin(struct bridge *bridge)
 
         if (bridge->state != BRIDGE_SERVING)
                 return 0;
-        sd_notify(0, "STOPPING=1\nSTATUS=Finishing running requests");
-        log_message(LOG_INFO, "stopping; %u requests are running", bridge->n_requests);
+        sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=Finishing running requests",
+                bridge->options.drain_timeout + MARGIN_USEC);
+        log_message(LOG_INFO, "stopping; %u connections are open, %u of them in a request", bridge->n_connections,
+                bridge->n_requests);
         accept_stop(bridge);
         r = sd_event_add_time_relative(
                 bridge->event, NULL, CLOCK_MONOTONIC, bridge->options.drain_timeout, 0, on_drain_timeout, bridge);
         if (r < 0)
                 return sd_event_exit(bridge->event, r);
-        if (handover_is_possible())
+        if (handover_room() > 0)
                 bridge->state = BRIDGE_HANDING_OVER;
         else
                 last_call(bridge);
-        each_connection(bridge, connection_settle);
+        each_connection(bridge, connection_hurry);
         return bridge->n_connections == 0 ? sd_event_exit(bridge->event, 0) : 0;
+}
+
+uint64_t stop_record_timeout(const struct bridge *bridge)
+{
+        return bridge->state == BRIDGE_SERVING ? bridge->options.params_timeout : LAST_CALL_USEC;
 }
 
 void stop_idle_connection(struct connection *connection)
 {
         struct bridge *bridge = connection->bridge;
-        int r;
 
-        if (bridge->state == BRIDGE_CLOSING)
-                connection->closing = true;
-        if (bridge->state != BRIDGE_HANDING_OVER)
-                return;
-        r = handover_give(bridge, connection->fd);
-        if (r == 0)
-                connection->handed_over = connection->dead = true;
-        else {
+        if (bridge->state == BRIDGE_HANDING_OVER) {
+                int r = handover_give(bridge, connection->fd);
+
+                if (r == 0) {
+                        connection->handed_over = connection->dead = true;
+                        return;
+                }
                 log_message(LOG_WARNING, "cannot hand an idle connection over to the next bridge: %s", strerror(-r));
                 last_call(bridge);
         }
+        /* Also when there can be no last call. */
+        if (bridge->state == BRIDGE_CLOSING)
+                connection->closing = true;
 }
 
 static int on_idle_exit(sd_event_source *source, uint64_t usec, void *userdata)

@@ -22,5 +22,8 @@ int stop_begin(struct bridge *bridge);
  */
 void stop_idle_connection(struct connection *connection);
 
+/* How long a record that belongs to no request yet may take to come in, from its first byte or from SIGTERM. */
+uint64_t stop_record_timeout(const struct bridge *bridge);
+
 /* The number of connections has changed: --idle-exit= runs while it is 0. */
 void stop_watch_idleness(struct bridge *bridge);

@@ -150,7 +150,10 @@ class Connection:
     """One connection to a FastCGI server; a context manager."""
 
     def __init__(self, address, timeout=TIMEOUT):
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+        if isinstance(address, str):
+            family = socket.AF_UNIX
+        else:
+            family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
         self.timeout = timeout

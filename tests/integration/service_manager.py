@@ -35,9 +35,11 @@ DROP = ["setpriv", "--reuid", "fcgi-bridge", "--regid", "fcgi-bridge", "--clear-
 
 
 class ServiceManager:
-    """Of use to tests: bridge (Popen), start(), stop(), restart(), stored, log(); `answers` holds it up when cleared."""
+    """Of use to tests: bridge (Popen), start(), stop(), restart(), stored, heard (lines of messages), log(); `answers`
+    holds it up when cleared.
+    """
 
-    def __init__(self, stack, service, notify=True):
+    def __init__(self, stack, service, notify=True, room=1024):
         self.stack, self.door = stack, stack.door(service)
         family = socket.AF_UNIX if isinstance(self.door, str) else socket.AF_INET
         self.listener = socket.socket(family, socket.SOCK_STREAM)
@@ -45,9 +47,10 @@ class ServiceManager:
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(self.door)
         self.listener.listen(1024)
+        self.room = room if notify else None  # FileDescriptorStoreMax=
         self.path = stack.base / f"{service}.notify" if notify else None
         self.log_path = stack.base / f"{service}.bridge.log"
-        self.bridge, self.stored, self.problems = None, [], []
+        self.bridge, self.stored, self.problems, self.heard = None, [], [], []
         self.ready, self.answers = threading.Event(), threading.Event()
         self.answers.set()
         self.thread, self.closing = None, False
@@ -75,52 +78,69 @@ class ServiceManager:
                 self.problems.append(repr(error))
 
     def _handle(self, lines, fds):
+        self.heard += lines
         if "BARRIER=1" in lines:
             assert len(fds) == 1
         elif "FDSTORE=1" in lines:
             # systemd finds the unit of a message by its sender, which must still be there.
             assert os.waitid(os.P_PID, self.bridge.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None, "too late"
             assert "FDNAME=connection" in lines and len(fds) == 1
-            assert not any(os.path.sameopenfile(fd, fds[0]) for fd in self.stored), "stored already"
-            self.stored += fds
-            fds = []
+            assert not any(os.path.sameopenfile(fd, fds[0]) for _, fd in self.stored), "stored already"
+            assert len(self.stored) < (self.room or 0), "no room"
+            self.store("connection", fds.pop())
         elif "FDSTOREREMOVE=1" in lines:
-            assert "FDNAME=connection" in lines
-            self._forget()
+            (name,) = [line.removeprefix("FDNAME=") for line in lines if line.startswith("FDNAME=")]
+            self._forget(name)
         if "READY=1" in lines:
             self.ready.set()
         for fd in fds:
             os.close(fd)
 
-    def _forget(self):
-        while self.stored:
-            os.close(self.stored.pop())
+    def store(self, name, fd):
+        """As if a bridge had said so; the descriptor is the store's then."""
+        self.stored.append((name, fd))
+
+    def _forget(self, name):
+        for fd in [fd for stored, fd in self.stored if stored == name]:
+            os.close(fd)
+        self.stored = [entry for entry in self.stored if entry[0] != name]
 
     # The bridge
 
-    def start(self, *options, strangers=()):
-        """Starts a bridge with the listening socket, what is stored, and `strangers`: (name, descriptor)."""
-        stored = [("connection", fd) for fd in self.stored]
+    def start(self, *options):
+        """Starts a bridge with the listening socket and what is stored."""
         since = len(self.log())
-        self.spawn([("front", self.listener.fileno()), *stored, *strangers], *options)
+        self.spawn(self.passed(), *options)
         if self.path:
             assert self.ready.wait(lib.BOUND), f"the bridge is not ready:\n{self.log()}"
         else:
             wait_for(lambda: "serving" in self.log()[since:], "the bridge to serve")
 
-    def spawn(self, passed, *options):
-        """Starts a bridge with the descriptors `passed`, (name, descriptor), and waits for nothing."""
+    def passed(self):
+        """The listening socket and what is stored: (name, descriptor)."""
+        return [("front", self.listener.fileno()), *self.stored]
+
+    def spawn(self, passed, *options, limit=None):
+        """Starts a bridge with the descriptors `passed`, (name, descriptor), and waits for nothing. Returns it.
+
+        `limit` is LimitNOFILE=.
+        """
         environment = dict(os.environ)
         if self.path:
             environment["NOTIFY_SOCKET"] = str(self.path)
+        if self.room is not None:
+            environment["FDSTORE"] = str(self.room)
         names, fds = ":".join(name for name, _ in passed), [fd for _, fd in passed]
         command = [sys.executable, "-c", LAUNCHER, names, ",".join(map(str, fds)), *DROP, "--bounding-set=-all"]
+        command += ["prlimit", f"--nofile={limit}:{limit}"] if limit else []
         command += [str(lib.BUILD / "fcgi-bridge"), f"--launch-socket={self.stack.launch_socket}", *options]
         self.ready.clear()
         with open(self.log_path, "ab") as log:
             self.bridge = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=fds, env=environment, cwd="/"
             )
+        return self.bridge
+
     def terminate(self):
         self.bridge.send_signal(signal.SIGTERM)
 
@@ -151,7 +171,8 @@ class ServiceManager:
             self.closing = True
             self.thread.join(lib.BOUND)
             self.socket.close()
-        self._forget()
+        for name in {name for name, _ in self.stored}:
+            self._forget(name)
         self.listener.close()
         log = self.log()
         for path in (self.door, self.path, self.log_path):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The end of a bridge and the beginning of the next: no request is lost, whenever it comes."""
 
+import contextlib
 import fcntl
 import os
 import random
@@ -206,6 +207,41 @@ def test_a_request_of_which_a_part_was_read_is_finished_by_the_bridge_that_read_
         serve(stack, connection)  # kept, and handed over after its request
 
 
+@pytest.mark.parametrize("notify", [True, False])
+def test_a_part_of_a_record_does_not_hold_up_the_end(stack, make_manager, notify):
+    manager = make_manager(notify=notify)
+    manager.start("--drain-timeout=50s")
+    with connected(manager, stack) as used, fcgi.Connection(manager.door) as fresh:
+        for connection in (used, fresh):
+            connection.send(b"\1")
+            wait_read(connection)
+        began = time.monotonic()
+        manager.stop()
+        assert time.monotonic() - began < 20
+        assert used.closed() and fresh.closed() and manager.stored == []
+        assert "unfinished" not in manager.log()
+
+
+def test_a_part_of_a_record_has_the_time_of_parameters(stack, make_manager):
+    manager = make_manager()
+    manager.start("--params-timeout=1s")
+    record = fcgi.encode_record(fcgi.GET_VALUES, 0, b"")
+    with connected(manager, stack) as connection, fcgi.Connection(manager.door) as fresh:
+        fresh.send(b"\1")
+        for _ in range(3):  # each record has the time for itself, and none runs between them
+            connection.send(record[:3])
+            wait_read(connection)
+            time.sleep(0.4)
+            connection.send(record[3:])
+            assert connection.read_record().type == fcgi.GET_VALUES_RESULT
+            time.sleep(0.4)
+        assert fresh.closed()
+        serve(stack, connection)
+        connection.send(record[:3])
+        assert connection.closed()
+        assert manager.log().count("a record came only in part") == 2
+
+
 def test_a_running_request_finishes_and_its_response_is_whole(stack, manager):
     size, body = 3 << 20, b"last words"
     with fcgi.Connection(manager.door) as connection, fcgi.Connection(manager.door) as last:
@@ -236,8 +272,16 @@ def test_a_request_longer_than_the_drain_timeout_is_cut_off_and_idle_connections
         manager.restart()
         rest = running.read_response()
         assert rest.closed and rest.app_status is None
-        assert "1 requests unfinished" in manager.log()
+        assert "1 connections unfinished, 1 of them in a request" in manager.log()
         serve(stack, idle)
+
+
+def test_the_service_manager_is_asked_to_wait_for_the_drain(stack, make_manager):
+    manager = make_manager()
+    manager.start("--drain-timeout=10min")
+    with connected(manager, stack):  # for its sake the bridge waits until all has been heard
+        manager.stop()
+    assert manager.heard.index("EXTEND_TIMEOUT_USEC=615000000") == manager.heard.index("STOPPING=1") + 1
 
 
 def test_the_bridge_waits_until_the_service_manager_has_the_connections(stack, manager):
@@ -295,6 +339,25 @@ def test_without_a_store_what_comes_with_the_signal_is_served_before_the_end(sta
         assert ("cannot hand an idle connection over" in manager.log()) == (missing == "socket")
 
 
+@pytest.mark.parametrize("room", [None, 0, 2])
+def test_what_the_store_has_no_room_for_is_served_before_the_end(stack, make_manager, room):
+    """NOTIFY_SOCKET alone is no sign of a store."""
+    manager = make_manager(room=room)
+    manager.start()
+    connections = [connected(manager, stack) for _ in range(4)]
+    manager.terminate()
+    wait_stopping(manager)
+    wait_for(lambda: len(manager.stored) == (room or 0), "what there is room for to be stored")
+    for connection in connections:
+        connection.send(post(stack, b"x"))
+    manager.wait()
+    manager.start()
+    for connection in connections:
+        check(connection.read_response(), b"x")
+        connection.close()
+    assert manager.log().count("cannot hand an idle connection over") == (room == 2)
+
+
 def test_without_a_store_a_busy_connection_does_not_delay_the_end(stack, make_manager):
     """It is closed after the request that is running when the last call is over."""
     manager = make_manager(notify=False)
@@ -334,6 +397,23 @@ def test_more_connections_than_the_limit_are_closed(stack, manager):
         serve(stack, connection)
 
 
+def test_more_connections_than_descriptors_do_not_keep_it_from_starting(stack, make_manager):
+    manager = make_manager()
+    manager.start()
+    connections = [connected(manager, stack) for _ in range(80)]
+    manager.stop()
+    passed = manager.passed()
+    manager.spawn(passed, limit=3 + len(passed) + 3)
+    assert manager.ready.wait(lib.BOUND), manager.log()
+    assert "58 connections handed over are closed" in manager.log()
+    alive = 0
+    for connection in connections:
+        connection.send(fcgi.encode_record(fcgi.GET_VALUES, 0, b""))
+        alive += connection.read_record() is not None
+        connection.close()
+    assert alive == 87 - 64 - 1
+
+
 def test_many_connections_are_handed_over(stack, manager):
     connections = [connected(manager, stack) for _ in range(300)]
     manager.restart()
@@ -342,50 +422,112 @@ def test_many_connections_are_handed_over(stack, manager):
         connection.close()
 
 
-def test_descriptors_of_wrong_kinds_are_closed_and_the_others_served(stack, make_manager):
-    manager = make_manager()
-    good, good_far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    misnamed, misnamed_far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    packets, packets_far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    datagrams, lonely = (
-        socket.socket(socket.AF_UNIX, kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)
-    )
-    second = socket.create_server(("127.0.0.1", 0))
+def accepted(listener, address=None):
+    """A new connection to a listening socket: its end there, as a descriptor, and the other."""
+    far = fcgi.Connection(address or listener.getsockname())
+    return listener.accept()[0].detach(), far
+
+
+def answers(connection):
+    with contextlib.suppress(OSError):
+        connection.send(fcgi.encode_record(fcgi.GET_VALUES, 0, fcgi.encode_pairs({"FCGI_MPXS_CONNS": ""})))
+        return connection.read_record() is not None
+    return False
+
+
+def test_only_connections_to_its_doors_are_taken_and_nothing_stays_stored(stack, manager):
+    manager.stop()
+    stranger = socket.create_server(("127.0.0.1", 0))
+    pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    packets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    near, good = accepted(manager.listener)
+    misnamed, far_misnamed = accepted(manager.listener)
+    elsewhere, far_elsewhere = accepted(stranger)
     reader, writer = os.pipe()
-    strangers = [
-        ("connection", reader),
-        ("connection", packets.fileno()),
-        ("connection", datagrams.fileno()),
-        ("connection", lonely.fileno()),
-        ("stored", misnamed.fileno()),
-        ("", writer),
-        ("connection", good.fileno()),
-        ("connection", second.fileno()),  # listens: a door, as its kind says
-    ]
-    manager.start(strangers=strangers)
-    for one in (good, misnamed, packets, datagrams, lonely, second):
+    manager.store("connection", reader)
+    manager.store("connection", pair[0].detach())
+    manager.store("connection", packets[0].detach())
+    manager.store("connection", socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).detach())
+    manager.store("connection", socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).detach())
+    manager.store("connection", stranger.detach())  # listens, but no socket unit has it
+    manager.store("connection", elsewhere)
+    manager.store("connection", near)
+    manager.store("stored", misnamed)
+    manager.store("else", writer)
+    manager.start()
+    assert len(re.findall(r"descriptor \d+, named '\w*', is closed", manager.log())) == 9
+    wait_for(lambda: "serving 1 sockets and 1 connections" in manager.log(), "the line about them")
+    assert manager.stored == []
+    for far in (pair[1], packets[1]):
+        far.settimeout(lib.BOUND)
+        assert far.recv(1) == b""
+        far.close()
+    assert answers(good) and not answers(far_misnamed) and not answers(far_elsewhere)
+    for one in (good, far_misnamed, far_elsewhere):
         one.close()
-    os.close(reader)
-    os.close(writer)
-    assert len(re.findall(r"descriptor \d+, named '\w*', is closed", manager.log())) == 6
-    wait_for(lambda: "serving 2 sockets and 1 connections" in manager.log(), "the line about them")
-    for closed in (misnamed_far, packets_far):
-        closed.settimeout(lib.BOUND)
-        assert closed.recv(1) == b""
-        closed.close()
-    good_far.settimeout(lib.BOUND)
-    good_far.sendall(fcgi.encode_record(fcgi.GET_VALUES, 0, fcgi.encode_pairs({"FCGI_MPXS_CONNS": ""})))
-    assert good_far.recv(100)[1] == fcgi.GET_VALUES_RESULT
-    good_far.close()
     with fcgi.Connection(manager.door) as connection:
         serve(stack, connection)
+
+
+LOCAL, OTHER = "127.0.0.1", "127.0.0.2"
+
+
+@pytest.mark.parametrize(
+    ("came_to", "address", "door", "taken"),
+    [
+        (LOCAL, LOCAL, LOCAL, True),
+        ("0.0.0.0", LOCAL, "0.0.0.0", True),
+        (LOCAL, LOCAL, OTHER, False),
+        (LOCAL, LOCAL, "another port", False),
+        ("::1", "::1", "::1", True),
+        ("::", "::1", "::", True),
+        ("::", LOCAL, "::", True),  # an IPv4 client of an IPv6 socket
+        ("::", "::1", "another port", False),
+        ("::", "::1", LOCAL, False),
+    ],
+)
+def test_a_connection_belongs_to_a_door_by_address_and_port(make_manager, came_to, address, door, taken):
+    def listen(ip, port):
+        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+        return socket.create_server((ip, port), family=family, dualstack_ipv6=family == socket.AF_INET6)
+
+    manager = make_manager()
+    with listen(came_to, 0) as before:
+        port = before.getsockname()[1]
+        near, far = accepted(before, (address, port))
+    manager.store("connection", near)
+    with far, listen(came_to, 0) if door == "another port" else listen(door, port) as listener:
+        manager.spawn([("front", listener.fileno()), *manager.stored])
+        assert manager.ready.wait(10), manager.log()
+        assert answers(far) == taken
+
+
+def test_a_door_has_another_name_than_connections(make_manager):
+    manager = make_manager()
+    assert manager.spawn([("connection", manager.listener.fileno())]).wait(lib.BOUND) == 1
+    assert "no listening socket" in manager.log()
+
+
+def test_connections_that_the_service_manager_cannot_be_told_to_forget_are_not_read(stack, make_manager):
+    """Else it would hand them to the next bridge too, which would take what is left of a body for records."""
+    manager = make_manager()
+    manager.start()
+    with connected(manager, stack) as connection:
+        manager.stop()
+        manager.path.rename(f"{manager.path}.away")
+        connection.send(post(stack, b"x"))
+        assert manager.spawn(manager.passed()).wait(lib.BOUND) == 1
+        assert "cannot tell the service manager" in manager.log()
+        assert unread(connection) > 0
+        Path(f"{manager.path}.away").rename(manager.path)
+        manager.start()
+        check(connection.read_response(), b"x")
 
 
 def test_without_any_listening_socket_it_does_not_start(stack, make_manager):
     manager = make_manager()
     one, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    manager.spawn([("connection", one.fileno())])
-    assert manager.bridge.wait(lib.BOUND) == 1
+    assert manager.spawn([("connection", one.fileno())]).wait(lib.BOUND) == 1
     assert "no listening socket" in manager.log()
     far.settimeout(0.1)
     with pytest.raises(TimeoutError):  # not shut down: the store still has it, for a bridge that does start
