@@ -166,7 +166,7 @@ unit-tests: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
 
 # They are built in one step from sources: whatever changes, they are built again.
-HEADERS := $(wildcard common/*.h fcgi-bridge/*.h compiler/*.h child/*.h sandboxd/*.h tests/*/*.h) common/index.c
+HEADERS := $(wildcard common/*.h fcgi-bridge/*.h compiler/*.h sandboxctl/*.h child/*.h sandboxd/*.h tests/*/*.h) common/index.c
 
 .SECONDEXPANSION:
 $(BUILD)/unit/%: tests/unit/%.c $$(call links,tests/unit/$$*.c) $(BUILD)/syscall-groups.h $(HEADERS)
@@ -276,7 +276,8 @@ install: all
 # On a machine that runs SELinux, as root: loads the module, and labels what is installed already.
 install-policy: policy
 	semodule -i $(BUILD)/policy/sandboxd.pp
-	for path in $(PREFIX)/bin/sandboxd $(PREFIX)/bin/fcgi-bridge $(LIBEXECDIR) $(CONFIGDIR) /run/sandboxd /run/fcgi-bridge; do \
+	for path in $(PREFIX)/bin/sandboxd $(PREFIX)/bin/fcgi-bridge $(PREFIX)/bin/sandboxctl \
+		$(LIBEXECDIR) $(CONFIGDIR) /run/sandboxd /run/fcgi-bridge; do \
 		[ ! -e $$path ] || restorecon -R -F $$path || exit 1; done
 
 clean:

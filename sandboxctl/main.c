@@ -25,7 +25,7 @@ static void usage(FILE *stream)
               "\n"
               "  check    reads the whole configuration and says what is wrong, as file:line: error: …\n"
               "  explain  says which rule decides about such a request, who would run it, and how confined\n"
-              "  run      runs COMMAND as such a request would be run, with this terminal; as root only\n"
+              "  run      runs COMMAND as such a request would be run, from this terminal; as root only\n"
               "\n"
               "  --config=DIR       sandboxd.conf, services.d/ and maps/ (default " CONFIG_DIR ")\n"
               "  --libexec-dir=DIR  sandboxd's helper programs (default " LIBEXEC_DIR ")\n"
@@ -70,7 +70,8 @@ int control_load(const struct options *options, struct accounts *ret_accounts, s
         if (r == 0)
                 r = load_finish(&load, ret_index);
         if (r < 0 && r != -EINVAL)
-                fprintf(stderr, "sandboxctl: %s/sandboxd-compile: %s\n", options->libexec, strerror(-r));
+                fprintf(stderr, "sandboxctl: %s/sandboxd-compile: %s%s\n", options->libexec, strerror(-r),
+                        r == -EACCES ? "; under SELinux see SELINUX in sandboxctl(1)" : "");
         return r;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -10,13 +11,14 @@
 #include <sys/wait.h>
 
 #include "common/cleanup.h"
+#include "sandboxctl/relay.h"
 #include "sandboxd/identity.h"
 #include "sandboxd/zygote.h"
 
 /*
  * The same zygote, the same jail and the same identity map as for a request. What differs: the command is the
- * caller's, standard input, output and error are this process's, and there is no deadline and no control
- * group.
+ * caller's, standard input, output and error are this process's, or pipes to them, and there is no deadline and no
+ * control group.
  */
 
 enum { EXIT_REFUSED = 125 }; /* as env(1) and its kin: the command did not run */
@@ -42,12 +44,23 @@ static int complain(const char *what, int r)
         return EXIT_REFUSED;
 }
 
-static int complain_step(enum step step, int error, const char *detail)
+/* Whether the policy has refused the context, as it does to everybody but the zygote in its own domain. */
+static bool is_refused_context(const struct index *index, enum step step, int error)
+{
+        return index_applies_contexts(index) && (step == STEP_CONTEXT || step == STEP_EXEC || step == STEP_ENTRY) &&
+               (error == EACCES || error == EPERM || error == EBADFD);
+}
+
+static int complain_step(const struct index *index, enum step step, int error, const char *detail)
 {
         char reason[512];
 
         step_describe(reason, sizeof(reason), step, error, detail);
         fprintf(stderr, "sandboxctl: %s\n", reason);
+        if (is_refused_context(index, step, error))
+                fputs("sandboxctl: SELinux lets a command into its context only by way of the domain sandboxctl_t; see "
+                      "SELINUX in sandboxctl(1)\n",
+                        stderr);
         return EXIT_REFUSED;
 }
 
@@ -62,7 +75,7 @@ static void make_request_id(char *ret_id)
                 snprintf(ret_id + 2 * i, 3, "%02x", random[i]);
 }
 
-static int wait_for(int pidfd, int report_fd)
+static int wait_for(const struct index *index, int pidfd, int report_fd)
 {
         struct report report;
         siginfo_t info;
@@ -74,38 +87,37 @@ static int wait_for(int pidfd, int report_fd)
                 return EXIT_REFUSED;
         }
         if (report.kind == REPORT_FAILED)
-                return complain_step(report.step, report.value, "");
+                return complain_step(index, report.step, report.value, "");
         return report.kind == REPORT_EXITED ? report.value : 128 + report.value;
 }
 
 /* Takes the answer to the zygote's start, or to the request. */
-static int take_answer(const struct zygote_process *zygote, struct zygote_answer *answer)
+static int take_answer(const struct index *index, const struct zygote_process *zygote, struct zygote_answer *answer)
 {
         int r = zygote_receive(zygote, 0, answer);
 
         if (r < 0)
                 return complain("the zygote", r);
-        return answer->step == STEP_NONE ? 0 : complain_step(answer->step, answer->error, answer->detail);
+        return answer->step == STEP_NONE ? 0 : complain_step(index, answer->step, answer->error, answer->detail);
 }
 
-static int spawn(const struct zygote_process *zygote, const struct index_service *service,
-        struct spawn_request *request, char *const *command)
+/* Has the zygote run the command on `streams`; `ret_pidfd` is of its init, and what became of it comes by `report`. */
+static int spawn(const struct index *index, const struct zygote_process *zygote, const struct index_service *service,
+        struct spawn_request *request, char *const *command, const int *streams, int report, int *ret_pidfd)
 {
         _cleanup_close_ int environment = fill_memfd("environment", NULL), words = fill_memfd("command", command);
-        _cleanup_close_ int report = -1, report_end = -1, temporary = -1;
+        _cleanup_close_ int temporary = -1;
         struct zygote_answer answer;
-        int pair[2], fds[SPAWN_FDS_MAX], status;
+        int fds[SPAWN_FDS_MAX], status;
         size_t n = SPAWN_FDS;
 
-        if (environment < 0 || words < 0 || pipe2(pair, O_CLOEXEC) < 0)
-                return complain("preparing the command", -errno);
-        report = pair[0];
-        report_end = pair[1];
+        if (environment < 0 || words < 0)
+                return complain("preparing the command", environment < 0 ? environment : words);
         fds[SPAWN_FD_ENVIRONMENT] = environment;
-        fds[SPAWN_FD_STDIN] = STDIN_FILENO;
-        fds[SPAWN_FD_STDOUT] = STDOUT_FILENO;
-        fds[SPAWN_FD_STDERR] = STDERR_FILENO;
-        fds[SPAWN_FD_REPORT] = report_end;
+        fds[SPAWN_FD_STDIN] = streams[STDIN_FILENO];
+        fds[SPAWN_FD_STDOUT] = streams[STDOUT_FILENO];
+        fds[SPAWN_FD_STDERR] = streams[STDERR_FILENO];
+        fds[SPAWN_FD_REPORT] = report;
         if (service->flags & INDEX_PRIVATE_TMP) {
                 temporary = zygote_open_temporary(service->temporary_size);
                 if (temporary < 0)
@@ -117,13 +129,41 @@ static int spawn(const struct zygote_process *zygote, const struct index_service
         status = zygote_send(zygote, request, fds, n);
         if (status < 0)
                 return complain("asking the zygote", status);
-        status = take_answer(zygote, &answer);
+        status = take_answer(index, zygote, &answer);
+        if (status == 0)
+                *ret_pidfd = answer.pidfd;
+        return status;
+}
+
+/* A context of its own may use neither our terminal nor our pipes; see relay.h. */
+static int spawn_and_wait(const struct index *index, const struct zygote_process *zygote,
+        const struct index_service *service, struct spawn_request *request, char *const *command)
+{
+        static const int streams[RELAY_FLOWS] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+        const bool relayed = index_applies_contexts(index);
+        _cleanup_close_ int report = -1, report_end = -1, pidfd = -1;
+        _cleanup_(relay_close) struct relay relay = RELAY_CLOSED;
+        int pair[2], status;
+
+        if (pipe2(pair, O_CLOEXEC) < 0)
+                return complain("preparing the command", -errno);
+        report = pair[0];
+        report_end = pair[1];
+        status = relayed ? relay_open(&relay, streams) : 0;
+        if (status < 0)
+                return complain("making pipes for the command", status);
+        status = spawn(index, zygote, service, request, command, relayed ? relay.theirs : streams, report_end, &pidfd);
         if (status != 0)
                 return status;
-        close_fd(take_fd(&report_end)); /* only the command and its init hold it now */
-        status = wait_for(answer.pidfd, report);
-        close_fd(answer.pidfd);
-        return status;
+        /* Only the command and its init hold them now. */
+        close_fd(take_fd(&report_end));
+        relay_handed_over(&relay);
+        if (relayed) {
+                status = relay_run(&relay, pidfd);
+                if (status < 0)
+                        return complain("passing on what the command reads and writes", status);
+        }
+        return wait_for(index, pidfd, report);
 }
 
 static int run(const struct index *index, const struct index_service *service, const struct accounts *accounts,
@@ -145,9 +185,9 @@ static int run(const struct index *index, const struct index_service *service, c
         status = zygote_start(&start, &zygote);
         if (status < 0)
                 return complain("starting the zygote", status);
-        status = take_answer(&zygote, &answer);
+        status = take_answer(index, &zygote, &answer);
         if (status == 0)
-                status = spawn(&zygote, service, request, options->command);
+                status = spawn_and_wait(index, &zygote, service, request, options->command);
         zygote.control = close_fd(zygote.control);
         waitid(P_PIDFD, (id_t)zygote.pidfd, &info, WEXITED);
         zygote_stop(&zygote);

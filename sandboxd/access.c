@@ -22,6 +22,8 @@ enum { SETTLE_USEC = 100000 };
 
 static const char unknown[] = "the SELinux policy knows no permission 'start' of class 'service', which systemd's has";
 
+static const char unasked[] = "the SELinux policy cannot be asked";
+
 static struct {
         int audit; /* netlink socket, or -1: then denials are in our own log alone */
         sd_event_source *source;
@@ -158,7 +160,7 @@ const char *access_prepare(sd_event *event, const struct index_header *header)
         r = state.source ? 0 : open_cache(event);
         if (r < 0) {
                 log_message(LOG_ERR, "cannot watch the SELinux policy: %s", strerror(-r));
-                return "the SELinux policy cannot be asked";
+                return unasked;
         }
         return look_up(&class, &permission) ? NULL : unknown;
 }
@@ -173,40 +175,37 @@ void access_close(void)
         state.audit = -1;
 }
 
-static int peer_context(int fd, char **ret_context)
+/* The context of the peer, as the cache knows it; NULL after a message. */
+static security_id_t peer_of(int fd, const char *role)
 {
-        if (getpeercon_raw(fd, ret_context) == 0)
-                return 0;
-        return errno == ENOPROTOOPT ? security_get_initial_context_raw("unlabeled", ret_context) : -1;
+        security_id_t id = NULL;
+        char *context = NULL;
+        int r = getpeercon_raw(fd, &context);
+
+        if (r < 0 && errno == ENOPROTOOPT)
+                r = security_get_initial_context_raw("unlabeled", &context);
+        if (r == 0)
+                r = avc_context_to_sid_raw(context, &id);
+        if (r < 0)
+                log_message(LOG_ERR, "the SELinux context of the %s is unknown: %s", role, strerror(errno));
+        freecon(context);
+        return r == 0 ? id : NULL;
 }
 
 /*
  * As selinux_check_access(3), which however answers "allowed" for a class or permission that the policy does not know.
  * Returns NULL, or why not.
  */
-static const char *refusal(int fd, const char *label, struct subject *subject)
+static const char *refusal(security_id_t peer, security_id_t label, struct subject *subject)
 {
-        security_id_t source = NULL, target = NULL;
         access_vector_t permission;
         security_class_t class;
-        char *context = NULL;
-        int r = peer_context(fd, &context);
 
-        if (r == 0)
-                r = avc_context_to_sid_raw(context, &source);
-        freecon(context);
-        if (r == 0)
-                r = avc_context_to_sid_raw(label, &target);
-        if (r == 0)
-                r = selinux_status_updated();
-        if (r < 0) {
-                log_message(
-                        LOG_ERR, "the SELinux policy cannot be asked about the %s: %s", subject->role, strerror(errno));
-                return "the SELinux policy cannot be asked";
-        }
+        if (selinux_status_updated() < 0)
+                return unasked;
         if (!look_up(&class, &permission))
                 return unknown;
-        return avc_has_perm(source, target, class, permission, NULL, subject) == 0
+        return avc_has_perm(peer, label, class, permission, NULL, subject) == 0
                        ? NULL
                        : "the SELinux policy does not let this front end or bridge start the service: "
                          "ausearch -m USER_AVC";
@@ -215,22 +214,26 @@ static const char *refusal(int fd, const char *label, struct subject *subject)
 const char *access_refusal(
         const struct index *index, const struct index_service *service, const char *request_id, int bridge, int front)
 {
-        struct subject subject = {.service = index_text(index, service->name), .request_id = request_id};
+        struct subject from_bridge = {index_text(index, service->name), request_id, "bridge"};
+        struct subject from_front = {index_text(index, service->name), request_id, "front-end"};
         const char *label = index_text(index, service->label), *reason;
+        security_id_t label_id = NULL, bridge_id, front_id;
 
         if (!index_applies_contexts(index))
                 return NULL;
-        if (!label)
+        if (!label || avc_context_to_sid_raw(label, &label_id) < 0)
                 return "the service file has no SELinux label";
-        subject.role = "bridge";
-        reason = refusal(bridge, label, &subject);
-        if (reason)
-                return reason;
-        subject.role = "front-end";
-        reason = refusal(front, label, &subject);
-        if (reason)
-                return reason;
-        if (index->header->selinux == INDEX_SELINUX_REQUIRE && selinux_status_getenforce() != 1)
-                return "SELinux=require, and SELinux is permissive";
-        return NULL;
+        bridge_id = peer_of(bridge, from_bridge.role);
+        front_id = peer_of(front, from_front.role);
+        if (!bridge_id || !front_id)
+                return unasked;
+        /* The permission that the bridge has is not for a connection to itself. */
+        if (bridge_id == front_id)
+                return "the front end is in the SELinux context of the bridge";
+        reason = refusal(bridge_id, label_id, &from_bridge);
+        if (!reason)
+                reason = refusal(front_id, label_id, &from_front);
+        if (!reason && index->header->selinux == INDEX_SELINUX_REQUIRE && selinux_status_getenforce() != 1)
+                reason = "SELinux=require, and SELinux is permissive";
+        return reason;
 }

@@ -29,16 +29,14 @@ enum { IDLE_EXIT_MAX = 1000000 }; /* seconds */
 
 /*
  * What the broker, and through it a zygote's set-up, needs: SETUID, SETGID, SETPCAP to become another account
- * and drop the rest; SYS_ADMIN for namespaces, mounts and clone3; SYS_CHROOT for pivot_root's sake in roots
- * of others; KILL for requests past their deadline; CHOWN for cgroup files; SYS_RESOURCE for limits above our
- * own; AUDIT_WRITE for what the SELinux policy denied a front end.
+ * and drop the rest; SYS_ADMIN for namespaces, mounts and clone3; KILL for requests past their deadline; CHOWN for
+ * cgroup files; SYS_RESOURCE for limits above our own; AUDIT_WRITE for what the SELinux policy denied a front end.
  */
 static const cap_value_t kept_capabilities[] = {
         CAP_SETUID,
         CAP_SETGID,
         CAP_SETPCAP,
         CAP_SYS_ADMIN,
-        CAP_SYS_CHROOT,
         CAP_KILL,
         CAP_CHOWN,
         CAP_SYS_RESOURCE,

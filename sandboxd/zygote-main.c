@@ -65,8 +65,6 @@ static int enter_namespaces(const struct index_service *service, struct failure 
 
         if (service->flags & INDEX_PRIVATE_NETWORK)
                 flags |= CLONE_NEWNET;
-        if (setsid() < 0)
-                return failure_set(failure, STEP_NAMESPACES, errno, "setsid");
         if (unshare(flags) < 0)
                 return failure_set(failure, STEP_NAMESPACES, errno, "mount, IPC and network namespace");
         return 0;

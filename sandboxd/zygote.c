@@ -27,7 +27,8 @@ _Noreturn static void execute(const struct zygote_start *start, const char *prog
         int index = fcntl(start->index_fd, F_DUPFD_CLOEXEC, 10);
 
         control = fcntl(control, F_DUPFD_CLOEXEC, 10);
-        if (null < 0 || index < 0 || control < 0)
+        /* A session of its own, before the change of domain: the new one may not use a terminal of the starter's. */
+        if (setsid() < 0 || null < 0 || index < 0 || control < 0)
                 _exit(EXIT_FAILURE);
         for (int fd = 0; fd <= STDERR_FILENO; fd++)
                 if (dup2(null, fd) < 0)
