@@ -380,6 +380,7 @@ static void test_family_lines(void **state)
                 {"AF_VSOCK", UINT64_C(1) << AF_VSOCK, false},
                 {"~AF_INET", 0, true},
                 {"AF_INTE", 0, true},
+                {"AF_PACKET", 0, true}, /* sandboxd.service refuses it to all */
                 {"af_unix", 0, true},
                 {"1", 0, true},
                 {"AF_UNIX,AF_INET", 0, true},
@@ -491,6 +492,31 @@ static void test_removed_though_needed(void **state)
 
         (void)state;
         CHECK(&lines, cases);
+}
+
+/* The broker's unit refuses calls to all that it starts, and so must not refuse what a service may ask for. */
+static void test_what_the_unit_refuses_is_nobodys(void **state)
+{
+        static const char key[] = "SystemCallFilter=~";
+        const struct lines all = {.calls = {"@known"}};
+        struct filter with, without;
+        FILE *unit = fopen("units/sandboxd.service", "re");
+        char line[256] = "";
+
+        (void)state;
+        assert_non_null(unit);
+        while (strncmp(line, key, strlen(key)) != 0)
+                assert_non_null(fgets(line, sizeof(line), unit));
+        fclose(unit);
+        line[strcspn(line, "\n")] = '\0';
+        read_lines(&with, &all);
+        read_lines(&without, &(struct lines){.calls = {"@known", strchr(line, '~')}});
+        for (size_t number = 0; number < FILTER_SYSCALLS; number++)
+                if ((with.allowed[number / 64] & ~without.allowed[number / 64]) >> number % 64 & 1) {
+                        const struct call_case refused = {line, {(long)number, {0}}, EPERM, EPERM};
+
+                        check_calls(&all, &refused, 1);
+                }
 }
 
 /* The widest that a service can ask for. */
@@ -627,6 +653,7 @@ int main(void)
                 cmocka_unit_test(test_temporary),
                 cmocka_unit_test(test_lines),
                 cmocka_unit_test(test_removed_though_needed),
+                cmocka_unit_test(test_what_the_unit_refuses_is_nobodys),
                 cmocka_unit_test(test_forbidden_in_groups),
                 cmocka_unit_test(test_refused_words),
                 cmocka_unit_test(test_identities_meet),

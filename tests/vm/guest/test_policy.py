@@ -11,6 +11,7 @@ import setools
 import vm
 
 PROGRAMS = ("fcgi_bridge_t", "sandboxd_t", "sandboxd_compiler_t", "sandboxd_zygote_t")
+FILES = ("sandboxd_service_t", "sandboxd_runtime_t", "fcgi_bridge_runtime_t", "sandboxd_conf_t")
 MANUAL = Path("policy/HACKING.md")
 
 Rule = collections.namedtuple("Rule", "source target tclass perms")
@@ -19,7 +20,8 @@ Rule = collections.namedtuple("Rule", "source target tclass perms")
 class Policy:
     """
     The rules that concern our domains, found in one pass, since the policy has a hundred thousand. Without those for
-    the attribute `domain` as a source: what the reference policy lets everybody do is not this module's.
+    the attribute `domain` as a source, unless they name us: what the reference policy lets everybody do to everybody is
+    not this module's.
     """
 
     def __init__(self):
@@ -28,12 +30,12 @@ class Policy:
         self.permissive = {str(one) for one in policy.types() if one.ispermissive}
         self.attributes = attributes
         self.applications = sorted(one for one in attributes if "sandboxd_app_domain" in attributes[one])
-        ours = {*PROGRAMS, *self.applications}
+        ours = {*PROGRAMS, *self.applications, *FILES}
         names = {name for one in ours for name in (one, *attributes[one])}
         self.allowed, self.transitions = [], []
         for rule in policy.terules():
             source, target = str(rule.source), str(rule.target)
-            if source == "domain" or (source not in names and target not in names):
+            if (source == "domain" and target not in ours) or (source not in names and target not in names):
                 continue
             if rule.ruletype == setools.TERuletype.allow:
                 self.allowed.append(Rule(source, target, str(rule.tclass), {str(perm) for perm in rule.perms}))
@@ -119,6 +121,17 @@ def test_who_may_start_services(policy):
     assert policy.targets("fcgi_bridge_t", "service", "start") == {"sandboxd_service_file_type"}
     for domain in policy.applications:
         assert policy.targets(domain, "service", "start") == set()
+    # unlabeled_t, and httpd_t, by a boolean each.
+    starters = policy.sources("sandboxd_service_t", "service", "start") - {"front_test_t", "haproxy_t"}
+    assert starters == {"fcgi_bridge_t", "httpd_t", "unlabeled_t"}
+
+
+def test_who_reaches_the_broker_and_the_bridge(policy):
+    everything = {"unconfined_domain_type"}
+    assert policy.sources("sandboxd_t", "unix_stream_socket", "connectto") - everything == {"fcgi_bridge_t"}
+    fronts = policy.sources("fcgi_bridge_t", "unix_stream_socket", "connectto") - everything
+    assert fronts - {"front_test_t", "stranger_test_t", "haproxy_t"} == {"httpd_t"}
+    assert "domain" not in policy.sources("sandboxd_conf_t", "file", "write", "append", "create")
 
 
 def block(beginning):

@@ -57,6 +57,17 @@ def test_a_front_door_for_a_service_is_one_command(blog):
     assert vm.main_pid("fcgi-bridge@blog") not in (0, vm.main_pid("fcgi-bridge"))
 
 
+def test_bridges_with_the_same_door_exclude_each_other():
+    assert uid_of_alice() == vm.ALICE
+    vm.systemctl("start", "fcgi-bridge@default.socket")
+    try:
+        assert vm.state("fcgi-bridge.socket") == "inactive"
+    finally:
+        vm.systemctl("start", "fcgi-bridge.socket")
+    assert vm.state("fcgi-bridge@default.socket") == "inactive"
+    assert uid_of_alice() == vm.ALICE
+
+
 @pytest.fixture
 def impatient():
     """impatient(UNIT): the unit exits after two idle seconds."""
