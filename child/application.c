@@ -169,8 +169,10 @@ static int step_last_filter(const struct jail *jail)
 }
 
 /* What the entry program compares: see application_stream_kind(). Before the last filter, which may refuse fstat. */
-static int describe_descriptors(const struct program *program, char *kinds)
+static int describe_descriptors(const struct jail *jail, const struct program *program, char *kinds)
 {
+        if (jail->entry < 0)
+                return 0;
         for (int fd = 0; fd < APPLICATION_STREAMS; fd++) {
                 struct stat st;
 
@@ -211,7 +213,7 @@ int application_execute(const struct jail *jail, const struct spawn_request *spa
 
         JAIL_STEP(STEP_CONTEXT, step_context(jail, spawn->context));
         JAIL_STEP(STEP_DESCRIPTORS, step_last_descriptors(jail, &application->program));
-        JAIL_STEP(STEP_DESCRIPTORS, describe_descriptors(&application->program, kinds));
+        JAIL_STEP(STEP_DESCRIPTORS, describe_descriptors(jail, &application->program, kinds));
         JAIL_STEP(STEP_LAST_FILTER, step_last_filter(jail));
         JAIL_STEP(STEP_EXEC, step_exec(jail, application, kinds));
         return 0;

@@ -150,6 +150,27 @@ def test_the_label_of_the_service_decides(expect_avc):
     assert vm.get("/app?report", "alice").status == 200
 
 
+def test_a_front_end_on_the_network_is_judged_by_a_boolean(expect_avc):
+    """Without labelled networking it has no context of its own: the kernel calls it unlabeled."""
+    with expect_avc(source="unlabeled_t", target="sandboxd_service_t", tclass="service", perm="start"):
+        assert vm.get("/network?report", "alice").status == 403
+    try:
+        vm.run("setsebool", "sandboxd_network_front_end", "on")
+        assert vm.get("/network?report", "alice").json["context"] == "system_u:system_r:user_webapp_t:s0:c1"
+    finally:
+        vm.run("setsebool", "sandboxd_network_front_end", "off")
+
+
+def test_the_web_servers_domain_is_judged_by_a_boolean(expect_avc):
+    try:
+        vm.run("setsebool", "sandboxd_httpd_front_end", "off")
+        with expect_avc(source="httpd_t", target="sandboxd_service_t", tclass="service", perm="start"):
+            assert vm.get("/app?report", "alice").status == 403
+    finally:
+        vm.run("setsebool", "sandboxd_httpd_front_end", "on")
+    assert vm.get("/app?report", "alice").status == 200
+
+
 # What is refused
 
 
