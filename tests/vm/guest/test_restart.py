@@ -10,13 +10,18 @@ import pytest
 import vm
 
 
+def restart(load, unit, times):
+    """Restarts the unit, each time until more requests have been answered by another process than before."""
+    for _ in range(times):
+        pid = vm.main_pid(unit)
+        vm.systemctl("restart", unit)
+        assert vm.main_pid(unit) != pid
+        load.wait_for_more(8)
+
+
 def test_restarting_the_broker_loses_no_request():
     with vm.Load("/app?slow:200") as load:
-        for _ in range(2):
-            pid = vm.main_pid("sandboxd")
-            vm.systemctl("restart", "sandboxd")
-            assert vm.main_pid("sandboxd") != pid
-            load.wait_for_more(8)
+        restart(load, "sandboxd", 2)
     load.assert_only(200)
 
 
@@ -33,11 +38,7 @@ def test_a_request_that_outlasts_the_drain_gets_503():
 @pytest.mark.parametrize("path", ["/app", "/kept"])
 def test_restarting_the_bridge_loses_no_request(path, method):
     with vm.Load(f"{path}?slow:200", method=method, body=b"x" if method == "POST" else None) as load:
-        for _ in range(3):
-            pid = vm.main_pid("fcgi-bridge")
-            vm.systemctl("restart", "fcgi-bridge")
-            assert vm.main_pid("fcgi-bridge") != pid
-            load.wait_for_more(8)
+        restart(load, "fcgi-bridge", 3)
     load.assert_only(200)
 
 
