@@ -16,6 +16,7 @@ LIBEXECDIR ?= $(PREFIX)/lib/sandboxd
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 CONFIGDIR ?= $(SYSCONFDIR)/sandboxd
+STATEDIR ?= /var/lib/sandboxd
 DEMO_PORT ?= 8080
 
 CC ?= cc
@@ -37,12 +38,13 @@ else
 HARDENING += -D_FORTIFY_SOURCE=2
 endif
 
-CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD)
+GLIB := $(patsubst -I%,-isystem%,$(shell pkg-config --cflags glib-2.0 2>/dev/null))
+CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD) $(GLIB)
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(HARDENING) $(CFLAGS) -MMD -MP
 LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(SANITIZE_LDFLAGS)
 
-PROGRAMS := sandboxd sandboxd-zygote sandboxd-compile fcgi-bridge sandboxctl
+PROGRAMS := sandboxd sandboxd-zygote sandboxd-compile sandboxd-names sandboxd-allot fcgi-bridge sandboxctl
 MANUALS := $(wildcard man/*.[1-8])
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -50,32 +52,42 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 COMMON := $(wildcard common/*.c)
 BRIDGE := $(wildcard fcgi-bridge/*.c)
 COMPILER := $(wildcard compiler/*.c)
+ALLOT := $(wildcard allot/*.c)
 CONTROL := $(wildcard sandboxctl/*.c)
+NAMES := $(wildcard names/*.c)
 # What runs after the drop; the entry program is one of its own.
 ENTRY := child/entry.c
 CHILD := $(filter-out $(ENTRY),$(wildcard child/*.c))
-# What the privileged programs share with the others.
-MODEL := common/index.c sandboxd/identity.c
-ZYGOTE := sandboxd/zygote-main.c sandboxd/root.c sandboxd/jail.c sandboxd/init.c
+ZYGOTE := sandboxd/zygote-main.c sandboxd/root.c sandboxd/jail.c
 BROKER := $(filter-out $(ZYGOTE),$(wildcard sandboxd/*.c))
+# What the broker does and sandboxctl does likewise: start programs, ask a zygote for a process.
+STARTER := sandboxd/helper.c sandboxd/load.c sandboxd/zygote.c
 
 all: $(addprefix $(BUILD)/,$(PROGRAMS) sandboxd-entry) $(BUILD)/probe
 
-$(BUILD)/sandboxd: $(call objects,$(BROKER) $(COMMON))
-$(BUILD)/sandboxd: LDLIBS = -lsystemd -lcap -lselinux -laudit
-$(BUILD)/sandboxd-zygote: $(call objects,$(ZYGOTE) $(CHILD) common/index.c common/descriptors.c)
-$(BUILD)/sandboxd-zygote: LDLIBS = -lcap
-$(BUILD)/sandboxd-compile: $(call objects,$(COMPILER) $(MODEL) common/door.c)
-$(BUILD)/sandboxd-compile: LDLIBS = -lseccomp -lselinux -linih
-$(BUILD)/fcgi-bridge: $(call objects,$(BRIDGE) $(filter-out common/index.c common/accounts.c,$(COMMON)))
-$(BUILD)/fcgi-bridge: LDLIBS = -lsystemd -lseccomp -lcap
-$(BUILD)/sandboxctl: $(call objects,$(CONTROL) $(MODEL) sandboxd/load.c sandboxd/zygote.c common/accounts.c common/step.c \
-	common/descriptors.c)
-$(BUILD)/sandboxctl: LDLIBS =
+# Each program takes of it what it uses.
+$(BUILD)/common.a: $(call objects,$(COMMON))
+	@echo "  AR   $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(addprefix $(BUILD)/,$(PROGRAMS)):
+$(BUILD)/sandboxd: $(call objects,$(BROKER))
+$(BUILD)/sandboxd: LDLIBS = -lsystemd -lcap -lselinux -laudit -lcdb
+$(BUILD)/sandboxd-zygote: $(call objects,$(ZYGOTE) $(CHILD))
+$(BUILD)/sandboxd-zygote: LDLIBS = -lcap
+$(BUILD)/sandboxd-compile: $(call objects,$(COMPILER))
+$(BUILD)/sandboxd-compile: LDLIBS = -lseccomp -lselinux -linih -lcdb -lglib-2.0
+$(BUILD)/sandboxd-names: $(call objects,$(NAMES))
+$(BUILD)/sandboxd-names: LDLIBS = -lsystemd
+$(BUILD)/sandboxd-allot: $(call objects,$(ALLOT))
+$(BUILD)/sandboxd-allot: LDLIBS = -lsqlite3 -lsystemd
+$(BUILD)/fcgi-bridge: $(call objects,$(BRIDGE))
+$(BUILD)/fcgi-bridge: LDLIBS = -lsystemd -lseccomp -lcap
+$(BUILD)/sandboxctl: $(call objects,$(CONTROL) $(STARTER) names/account.c)
+$(BUILD)/sandboxctl: LDLIBS = -lsystemd -lcdb
+
+$(addprefix $(BUILD)/,$(PROGRAMS)): $(BUILD)/common.a
 	@echo "  LD   $@"
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter-out %.a,$^) $(BUILD)/common.a $(LDLIBS)
 
 # Without any library, for it is executed in roots that have none: no canary to check, nothing to relocate.
 $(BUILD)/sandboxd-entry: $(ENTRY) common/step.h child/application.h sandboxd/jail.h
@@ -105,7 +117,7 @@ $(BUILD)/avc: bench/apps/avc.c
 # another PREFIX= builds what is concerned once more.
 $(BUILD)/paths.h: FORCE
 	@mkdir -p $(@D)
-	@printf '#define %s "%s"\n' VERSION '$(VERSION)' CONFIG_DIR '$(CONFIGDIR)' LIBEXEC_DIR '$(LIBEXECDIR)' >$@.new
+	@printf '#define %s "%s"\n' VERSION '$(VERSION)' CONFIG_DIR '$(CONFIGDIR)' LIBEXEC_DIR '$(LIBEXECDIR)' STATE_DIR '$(STATEDIR)' >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(BUILD)/obj/%.o: %.c | $(BUILD)/paths.h
@@ -166,7 +178,8 @@ unit-tests: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
 
 # They are built in one step from sources: whatever changes, they are built again.
-HEADERS := $(wildcard common/*.h fcgi-bridge/*.h compiler/*.h sandboxctl/*.h child/*.h sandboxd/*.h tests/*/*.h) common/index.c
+HEADERS := $(wildcard allot/*.h common/*.h fcgi-bridge/*.h compiler/*.h names/*.h sandboxctl/*.h child/*.h sandboxd/*.h \
+	tests/*/*.h) common/index.c
 
 .SECONDEXPANSION:
 $(BUILD)/unit/%: tests/unit/%.c $$(call links,tests/unit/$$*.c) $(BUILD)/syscall-groups.h $(HEADERS)
@@ -191,8 +204,8 @@ fuzz: $(FUZZERS)
 
 # --- what a reader can check without running anything ---
 
-SOURCES := $(COMMON) $(BRIDGE) $(COMPILER) $(CONTROL) $(CHILD) $(ENTRY) $(wildcard sandboxd/*.c)
-C_FILES := $(SOURCES) $(wildcard common/*.h fcgi-bridge/*.h compiler/*.h sandboxctl/*.h child/*.h sandboxd/*.h \
+SOURCES := $(COMMON) $(ALLOT) $(BRIDGE) $(COMPILER) $(NAMES) $(CONTROL) $(CHILD) $(ENTRY) $(wildcard sandboxd/*.c)
+C_FILES := $(SOURCES) $(wildcard allot/*.h common/*.h fcgi-bridge/*.h compiler/*.h names/*.h sandboxctl/*.h child/*.h sandboxd/*.h \
 	tests/*/*.[ch] tests/*/*/*.[ch] demo/apps/*.c bench/apps/*.c)
 
 lint: lint-format lint-tidy lint-cppcheck lint-shell check-size check-units check-docs
@@ -258,7 +271,8 @@ install: all
 		$(DESTDIR)$(CONFIGDIR)/services.d $(DESTDIR)$(CONFIGDIR)/maps \
 		$(DESTDIR)$(PREFIX)/share/doc/sandboxd/examples/services.d
 	install -m 0755 $(BUILD)/sandboxd $(BUILD)/fcgi-bridge $(BUILD)/sandboxctl $(DESTDIR)$(PREFIX)/bin
-	install -m 0755 $(BUILD)/sandboxd-zygote $(BUILD)/sandboxd-compile $(BUILD)/sandboxd-entry $(DESTDIR)$(LIBEXECDIR)
+	install -m 0755 $(addprefix $(BUILD)/,sandboxd-zygote sandboxd-compile sandboxd-names sandboxd-allot sandboxd-entry) \
+		$(DESTDIR)$(LIBEXECDIR)
 	for unit in $(notdir $(wildcard units/*.service units/*.socket)); do \
 		sed 's,@BINDIR@,$(PREFIX)/bin,g' units/$$unit >$(DESTDIR)$(UNITDIR)/$$unit && \
 		chmod 0644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
@@ -277,7 +291,7 @@ install: all
 install-policy: policy
 	semodule -i $(BUILD)/policy/sandboxd.pp
 	for path in $(PREFIX)/bin/sandboxd $(PREFIX)/bin/fcgi-bridge $(PREFIX)/bin/sandboxctl \
-		$(LIBEXECDIR) $(CONFIGDIR) /run/sandboxd /run/fcgi-bridge; do \
+		$(LIBEXECDIR) $(CONFIGDIR) $(STATEDIR) /run/sandboxd /run/fcgi-bridge; do \
 		[ ! -e $$path ] || restorecon -R -F $$path || exit 1; done
 
 clean:

@@ -11,13 +11,16 @@ int accounts_find(struct accounts *ret_accounts, const char **ret_missing)
                 [ACCOUNT_ZYGOTE] = "sandboxd-zygote",
                 [ACCOUNT_CONFIG] = "sandboxd-config",
                 [ACCOUNT_BRIDGE] = "fcgi-bridge",
+                [ACCOUNT_NAMES] = "sandboxd-names",
+                [ACCOUNT_ALLOT] = "sandboxd-allot",
         };
         struct accounts accounts;
 
         for (int i = 0; i < ACCOUNTS; i++) {
                 const struct passwd *entry = getpwnam(names[i]);
 
-                if (!entry) {
+                /* What is started as an account of root's would keep all rights. */
+                if (!entry || entry->pw_uid == 0 || entry->pw_gid == 0) {
                         *ret_missing = names[i];
                         return -ENOENT;
                 }

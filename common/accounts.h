@@ -8,6 +8,8 @@ enum account {
         ACCOUNT_ZYGOTE,
         ACCOUNT_CONFIG,
         ACCOUNT_BRIDGE,
+        ACCOUNT_NAMES,
+        ACCOUNT_ALLOT,
         ACCOUNTS,
 };
 
@@ -22,5 +24,5 @@ struct accounts {
         };
 };
 
-/* Looks the accounts up. Returns 0, or -ENOENT with the name of a missing one in *ret_missing. */
+/* Looks the accounts up. Returns 0, or -ENOENT with the name of one in *ret_missing that is missing, or root's. */
 int accounts_find(struct accounts *ret_accounts, const char **ret_missing);

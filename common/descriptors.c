@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/descriptors.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "common/cleanup.h"
 
@@ -15,7 +17,7 @@ enum { DESCRIPTORS_ROOM = 253 };
 
 union control_buffer {
         struct cmsghdr header; /* for its alignment */
-        char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_ROOM)];
+        char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * DESCRIPTORS_ROOM)];
 };
 
 void descriptors_close(int *fds, size_t n_fds)
@@ -112,4 +114,39 @@ ssize_t descriptors_receive(
                 memcpy(ret_fds, fds, n_fds * sizeof(int));
         *ret_n_fds = n_fds;
         return received;
+}
+
+int descriptors_hang_up(int socket_fd)
+{
+        const int yes = 1;
+        size_t n_fds;
+        ssize_t r;
+        char byte;
+
+        if (socket_fd < 0)
+                return -1;
+        /* With credentials even an empty packet brings something that is not asked for: only the end is 0. */
+        (void)setsockopt(socket_fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes));
+        (void)shutdown(socket_fd, SHUT_RD); /* nothing more comes */
+        do
+                r = descriptors_receive(socket_fd, &byte, sizeof(byte), NULL, 0, &n_fds, MSG_DONTWAIT);
+        while (r > 0 || r == -EBADMSG || r == -ECONNRESET);
+        return close_fd(socket_fd);
+}
+
+bool descriptors_is_pipe(int fd, int access_mode)
+{
+        struct stat st;
+        int flags = fcntl(fd, F_GETFL);
+
+        return flags >= 0 && (flags & O_ACCMODE) == access_mode && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
+bool descriptors_is_sealed(int fd, off_t max)
+{
+        const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
+        struct stat st;
+        int found = fcntl(fd, F_GET_SEALS);
+
+        return found >= 0 && (found & seals) == seals && fstat(fd, &st) == 0 && st.st_size <= max;
 }

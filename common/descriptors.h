@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -33,3 +34,16 @@ ssize_t descriptors_receive(
  * (socket(7)), and where ours is the last descriptor of it, close(2) would take as long as that says.
  */
 void descriptors_close(int *fds, size_t n_fds);
+
+/*
+ * Closes a connected socket, if it is one, and returns -1. What the peer has sent and nobody has received is dropped
+ * first, for the same reason: the kernel would close the descriptors in it in our name. Does not wait.
+ */
+int descriptors_hang_up(int socket_fd);
+
+/* Whether it is an end of a pipe with this access mode, O_RDONLY or O_WRONLY. */
+bool descriptors_is_pipe(int fd, int access_mode);
+
+/* Whether it is a memfd sealed against writing, growing and shrinking, of at most `max` bytes (fcntl(2), F_GET_SEALS).
+ */
+bool descriptors_is_sealed(int fd, off_t max);

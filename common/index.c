@@ -26,11 +26,6 @@ const struct index_service *index_services(const struct index *index)
         return index_array(index, index->header->services);
 }
 
-const struct index_rule *index_rules(const struct index *index)
-{
-        return index_array(index, index->header->rules);
-}
-
 const char *index_item(const struct index *index, struct index_span span, size_t i)
 {
         return index_text(index, ((const index_string *)index_array(index, span))[i]);
@@ -112,16 +107,6 @@ static bool service_ok(const struct index *index, const struct index_service *se
                filter_ok(index, service->filter_last);
 }
 
-static bool rule_ok(const struct index *index, const struct index_rule *rule)
-{
-        return string_ok(index, rule->service) && string_ok(index, rule->user) && string_ok(index, rule->host) &&
-               (rule->user_match != INDEX_EXACT || rule->user) &&
-               ((rule->host_match != INDEX_EXACT && rule->host_match != INDEX_SUFFIX) || rule->host) &&
-               network_ok(&rule->network) && rule->groups.count <= INDEX_GROUPS_MAX &&
-               span_ok(index, rule->groups, sizeof(uint32_t)) && string_ok(index, rule->account) &&
-               string_ok(index, rule->context) && rule->source && string_ok(index, rule->source);
-}
-
 static bool index_ok(const struct index *index)
 {
         const struct index_header *header = index->header;
@@ -130,14 +115,10 @@ static bool index_ok(const struct index *index)
                 return false;
         if (((const char *)header)[index->size - 1] != '\0' || header->selinux > INDEX_SELINUX_REQUIRE)
                 return false;
-        if (!span_ok(index, header->services, sizeof(struct index_service)) ||
-                !span_ok(index, header->rules, sizeof(struct index_rule)))
+        if (!span_ok(index, header->services, sizeof(struct index_service)))
                 return false;
         for (size_t i = 0; i < header->services.count; i++)
                 if (!service_ok(index, &index_services(index)[i]))
-                        return false;
-        for (size_t i = 0; i < header->rules.count; i++)
-                if (!rule_ok(index, &index_rules(index)[i]))
                         return false;
         return true;
 }

@@ -8,17 +8,17 @@
 #include <sys/types.h>
 
 /*
- * The index: the whole configuration, compiled. sandboxd-compile, which is unprivileged, writes it into a
- * sealed memfd; the broker and the zygotes map it read-only. It holds offsets and no pointers, in native byte
- * order, and index_open() checks every one of them before anything is used: a wrong index can give a wrong
- * answer, never a wrong access to memory.
+ * The index: the configuration, compiled, but for the identity map (common/map.h). sandboxd-compile, which is
+ * unprivileged, writes it into a sealed memfd; the broker and the zygotes map it read-only. It holds offsets and no
+ * pointers, in native byte order, and index_open() checks every one of them before anything is used: a wrong index can
+ * give a wrong answer, never a wrong access to memory.
  *
  * Layout: struct index_header, then arrays (each aligned to 8) and strings in any order; the last byte is
  * NUL, so that every string that begins inside the index ends inside it. Offset 0 stands for "no string".
  */
 
 #define INDEX_MAGIC   UINT32_C(0x53626978)
-#define INDEX_VERSION 2
+#define INDEX_VERSION 3
 
 enum {
         INDEX_SIZE_MAX = 64 * 1024 * 1024,
@@ -50,8 +50,14 @@ struct index_header {
         uint32_t min_gid;
         uint32_t max_connections; /* requests at once, in all */
         uint32_t contexts_unused; /* contexts that the configuration names and this kernel cannot apply */
+        uint32_t require_shell;   /* RequireShell=yes */
+        uint32_t dynamic_first;   /* DynamicUID=, both inclusive; 0 and 0: none */
+        uint32_t dynamic_last;
+        uint32_t category_first; /* MCSCategories=, both inclusive */
+        uint32_t category_last;
+        uint64_t name_timeout; /* NameServiceTimeoutSec=, µs */
+        uint64_t name_ttl;     /* NameServiceCacheSec=, µs */
         struct index_span services;
-        struct index_span rules;
 };
 
 /* An address and prefix; family 0 matches every address, an unknown one too. */
@@ -115,35 +121,6 @@ struct index_service {
         uint64_t limits_set;                /* bit set by RLIMIT_… number */
 };
 
-enum index_match {
-        INDEX_ANY,       /* whatever it is */
-        INDEX_EXACT,     /* equal to the string */
-        INDEX_ANONYMOUS, /* users: nobody is logged in */
-        INDEX_SUFFIX,    /* hosts: ends with the string, which begins with a dot */
-};
-
-enum index_action {
-        INDEX_DENY,
-        INDEX_BECOME,
-};
-
-struct index_rule {
-        index_string service; /* 0: any */
-        uint32_t user_match;  /* enum index_match */
-        index_string user;
-        uint32_t host_match;
-        index_string host; /* lower case */
-        struct index_network network;
-        uint32_t action;
-        uint32_t uid;
-        uint32_t gid;
-        struct index_span groups; /* of uint32_t; the gid itself is not repeated here */
-        index_string account;     /* the name that the map gave, or 0 */
-        index_string context;
-        index_string source; /* file and line of the rule */
-        uint32_t line;
-};
-
 struct index {
         const struct index_header *header;
         size_t size;
@@ -167,7 +144,6 @@ static inline bool index_applies_contexts(const struct index *index)
 /* What an offset leads to, in a checked index. A string offset of 0 gives NULL. */
 const char *index_text(const struct index *index, index_string string);
 const struct index_service *index_services(const struct index *index);
-const struct index_rule *index_rules(const struct index *index);
 const void *index_array(const struct index *index, struct index_span span);
 /* The string that element `i` of a span of strings stands for. */
 const char *index_item(const struct index *index, struct index_span span, size_t i);

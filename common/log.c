@@ -12,7 +12,7 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-enum { LOG_LINE_MAX = 4096 };
+enum { LOG_LINE_MAX = 8192 };
 
 static const char *log_program = "sandboxd";
 static bool log_to_journal;
@@ -41,10 +41,18 @@ void log_set_level(int priority)
         log_level = priority;
 }
 
+/* U+0080 to U+009F, as UTF-8: terminals obey them like the control characters of ASCII (ECMA-48). */
+static bool is_c1(const char *c)
+{
+        return (unsigned char)c[0] == 0xc2 && (unsigned char)c[1] >= 0x80 && (unsigned char)c[1] < 0xa0;
+}
+
 static void clean(char *line)
 {
         for (char *c = line; *c; c++)
-                if ((unsigned char)*c < 0x20 || *c == 0x7f)
+                if (is_c1(c))
+                        c[0] = c[1] = '?';
+                else if ((unsigned char)*c < 0x20 || *c == 0x7f)
                         *c = '?';
 }
 

@@ -2,6 +2,7 @@
 #include "common/step.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -102,4 +103,29 @@ void step_describe(char *text, size_t size, enum step step, int error, const cha
 
         snprintf(text, size, "step %s: %s%s%s%s%s", step_name(step), strerror(error), *detail ? ": " : "", detail,
                 hint ? "; " : "", hint ? hint : "");
+}
+
+int failure_set(struct failure *failure, enum step step, int error, const char *format, ...)
+{
+        va_list arguments;
+
+        failure->step = step;
+        failure->error = error;
+        va_start(arguments, format);
+        vsnprintf(failure->detail, sizeof(failure->detail), format, arguments);
+        va_end(arguments);
+        return -error;
+}
+
+enum wire_outcome step_outcome(enum step step, int error)
+{
+        if (step == STEP_SCRIPT && (error == ENOENT || error == ENOTDIR || error == EXDEV || error == ELOOP))
+                return WIRE_NO_SCRIPT;
+        return WIRE_FAILED;
+}
+
+bool report_is_whole(const struct report *report, ssize_t n)
+{
+        return n == (ssize_t)sizeof(*report) && report->kind >= REPORT_FAILED && report->kind <= REPORT_SIGNALED &&
+               report->step < STEPS;
 }

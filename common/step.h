@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+#include "common/wire.h"
 
 /*
  * The steps between a launch and the application, by name: a zygote's set-up, then the jail of each request.
@@ -52,11 +56,28 @@ enum step {
 /* A constant name: "uid", "exec", … */
 const char *step_name(enum step step);
 
+/* A failed step, with what it was about. */
+struct failure {
+        enum step step;
+        int error; /* errno */
+        char detail[256];
+};
+
+/* Records the step, `error` and a formatted detail; returns -error. */
+__attribute__((format(printf, 4, 5))) int failure_set(
+        struct failure *failure, enum step step, int error, const char *format, ...);
+
 /*
  * A failed step in a line, for logs and people, with what an administrator can do about it where that is known:
  * "step exec: Permission denied: detail; hint". `detail` may be empty.
  */
 void step_describe(char *text, size_t size, enum step step, int error, const char *detail);
+
+/*
+ * What a failure means for the client: a script that is not there is its mistake; everything else that fails is ours or
+ * the administrator's.
+ */
+enum wire_outcome step_outcome(enum step step, int error);
 
 /*
  * What a request's init writes into the report pipe, at most one after the other: a failed step, or how the
@@ -73,3 +94,6 @@ struct report {
         uint32_t step;
         int32_t value;
 };
+
+/* Whether `n` bytes that were read (or a negative number) are such a report. */
+bool report_is_whole(const struct report *report, ssize_t n);

@@ -46,6 +46,20 @@ void wire_init_result(struct wire_result *result, enum wire_outcome outcome, uin
         result->detail = detail;
 }
 
+void wire_init_question(struct wire_question *question)
+{
+        memset(question, 0, sizeof(*question));
+        question->magic = WIRE_QUESTION_MAGIC;
+        question->version = WIRE_VERSION;
+}
+
+void wire_init_variables(struct wire_variables *variables)
+{
+        memset(variables, 0, sizeof(*variables));
+        variables->magic = WIRE_VARIABLES_MAGIC;
+        variables->version = WIRE_VERSION;
+}
+
 static bool is_control(char c)
 {
         return (unsigned char)c < 0x20 || c == 0x7f;
@@ -63,8 +77,7 @@ int wire_set_string(char *field, size_t size, const char *value, size_t length)
         return 0;
 }
 
-/* A clean string: no control character before its NUL, nothing but zeroes after it. */
-static bool is_clean(const char *field, size_t size)
+bool wire_is_string(const char *field, size_t size)
 {
         size_t length = strnlen(field, size);
 
@@ -88,10 +101,11 @@ int wire_check_request(const struct wire_request *request, size_t length, size_t
                 return -EBADMSG;
         if (request->magic != WIRE_MAGIC || request->version != WIRE_VERSION)
                 return -EBADMSG;
-        if (!is_clean(request->request_id, sizeof(request->request_id)) ||
-                !is_clean(request->user, sizeof(request->user)) ||
-                !is_clean(request->address, sizeof(request->address)) ||
-                !is_clean(request->host, sizeof(request->host)) || !is_clean(request->script, sizeof(request->script)))
+        if (!wire_is_string(request->request_id, sizeof(request->request_id)) ||
+                !wire_is_string(request->user, sizeof(request->user)) ||
+                !wire_is_string(request->address, sizeof(request->address)) ||
+                !wire_is_string(request->host, sizeof(request->host)) ||
+                !wire_is_string(request->script, sizeof(request->script)))
                 return -EBADMSG;
         return is_request_id(request->request_id) ? 0 : -EBADMSG;
 }
@@ -102,7 +116,37 @@ int wire_check_result(const struct wire_result *result, size_t length, size_t n_
                 return -EBADMSG;
         if (result->magic != WIRE_MAGIC || result->version != WIRE_VERSION)
                 return -EBADMSG;
-        if (result->outcome >= WIRE_OUTCOMES || !is_clean(result->reason, sizeof(result->reason)))
+        if (result->outcome >= WIRE_OUTCOMES || !wire_is_string(result->reason, sizeof(result->reason)))
                 return -EBADMSG;
+        return 0;
+}
+
+int wire_check_question(const struct wire_question *question, size_t length, size_t n_fds)
+{
+        if (length != sizeof(*question) || n_fds != 0)
+                return -EBADMSG;
+        if (question->magic != WIRE_QUESTION_MAGIC || question->version != WIRE_VERSION)
+                return -EBADMSG;
+        if (question->n_names == 0 || question->n_names > WIRE_VARIABLES_MAX)
+                return -EBADMSG;
+        for (size_t i = 0; i < WIRE_VARIABLES_MAX; i++)
+                if (!wire_is_string(question->names[i], sizeof(question->names[i])) ||
+                        (question->names[i][0] != '\0') != (i < question->n_names))
+                        return -EBADMSG;
+        return 0;
+}
+
+int wire_check_variables(const struct wire_variables *variables, size_t length, size_t n_fds, size_t n_names)
+{
+        if (length != sizeof(*variables) || n_fds != 0)
+                return -EBADMSG;
+        if (variables->magic != WIRE_VARIABLES_MAGIC || variables->version != WIRE_VERSION)
+                return -EBADMSG;
+        if (variables->n_values != n_names)
+                return -EBADMSG;
+        for (size_t i = 0; i < WIRE_VARIABLES_MAX; i++)
+                if (!wire_is_string(variables->values[i], sizeof(variables->values[i])) ||
+                        (i >= n_names && variables->values[i][0] != '\0'))
+                        return -EBADMSG;
         return 0;
 }

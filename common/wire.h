@@ -9,16 +9,18 @@
  * The launch protocol, between fcgi-bridge and sandboxd; docs/protocol.md describes it in prose.
  *
  * Transport: a SOCK_SEQPACKET connection for each launch. The bridge sends one launch request with exactly
- * WIRE_FDS descriptors. The broker answers with exactly one launch result, after which both close. The bridge
- * ends a request early by closing the connection. Both sides are on one machine and from one build: native
- * byte order, fixed size, and a version that must be equal.
+ * WIRE_FDS descriptors. The broker may ask one question, which the bridge answers; then it answers with exactly one
+ * launch result, after which both close. The bridge ends a request early by closing the connection. Both sides are on
+ * one machine and from one build: native byte order, fixed size, and a version that must be equal.
  *
- * This module is pure: it makes no system call, and both sides use it. Everything received is checked by
- * wire_check_request() or wire_check_result() before any field is read.
+ * This module is pure: it makes no system call, and both sides use it. Everything received is checked by the
+ * wire_check_…() of its kind before any field is read.
  */
 
-#define WIRE_MAGIC   UINT32_C(0x53626f78) /* "Sbox" */
-#define WIRE_VERSION 1
+#define WIRE_MAGIC           UINT32_C(0x53626f78) /* "Sbox": request and result */
+#define WIRE_QUESTION_MAGIC  UINT32_C(0x53626f71) /* "Sboq" */
+#define WIRE_VARIABLES_MAGIC UINT32_C(0x53626f76) /* "Sbov" */
+#define WIRE_VERSION         2
 
 enum {
         WIRE_REQUEST_ID_SIZE = 33, /* 32 hexadecimal digits and NUL */
@@ -27,6 +29,9 @@ enum {
         WIRE_HOST_SIZE = 256,
         WIRE_SCRIPT_SIZE = 2048,
         WIRE_ENVIRONMENT_MAX = 256 * 1024, /* bytes in the environment memfd */
+        WIRE_VARIABLES_MAX = 8,
+        WIRE_VARIABLE_NAME_SIZE = 64,
+        WIRE_VARIABLE_VALUE_SIZE = 256,
 };
 
 /* The descriptors of a launch request, in this order. */
@@ -51,6 +56,24 @@ struct wire_request {
 };
 
 _Static_assert(sizeof(struct wire_request) <= 4096, "a launch request is at most 4 KB");
+
+/*
+ * The broker's one question, where identity rules for the service ask for request variables: their names. The bridge
+ * answers it at once with their values, in the same order; a variable that is not there is empty.
+ */
+struct wire_question {
+        uint32_t magic;
+        uint32_t version;
+        uint32_t n_names; /* 1 to WIRE_VARIABLES_MAX */
+        char names[WIRE_VARIABLES_MAX][WIRE_VARIABLE_NAME_SIZE];
+};
+
+struct wire_variables {
+        uint32_t magic;
+        uint32_t version;
+        uint32_t n_values; /* as many as were asked for */
+        char values[WIRE_VARIABLES_MAX][WIRE_VARIABLE_VALUE_SIZE];
+};
 
 /* How a launch ended. The order is part of the protocol. */
 enum wire_outcome {
@@ -78,6 +101,8 @@ struct wire_result {
 /* Fills in magic and version, and zeroes the rest. */
 void wire_init_request(struct wire_request *request);
 void wire_init_result(struct wire_result *result, enum wire_outcome outcome, uint32_t detail);
+void wire_init_question(struct wire_question *question);
+void wire_init_variables(struct wire_variables *variables);
 
 /*
  * Copies `value` of `length` bytes into a field of `size` bytes and zeroes the field's rest.
@@ -86,12 +111,18 @@ void wire_init_result(struct wire_result *result, enum wire_outcome outcome, uin
  */
 int wire_set_string(char *field, size_t size, const char *value, size_t length);
 
+/* Whether a received field is a clean string: no control character before its NUL, nothing but zeroes after it. */
+bool wire_is_string(const char *field, size_t size);
+
 /*
  * Checks a received packet of `length` bytes with `n_fds` descriptors. Returns 0, or -EBADMSG for a wrong
- * length, magic, version, number of descriptors, request id, or a field that is not a clean string.
+ * length, magic, version, number of descriptors or of strings, request id, or a field that is not a clean string.
  */
 int wire_check_request(const struct wire_request *request, size_t length, size_t n_fds);
 int wire_check_result(const struct wire_result *result, size_t length, size_t n_fds);
+int wire_check_question(const struct wire_question *question, size_t length, size_t n_fds);
+/* The answer to a question of `n_names` names. */
+int wire_check_variables(const struct wire_variables *variables, size_t length, size_t n_fds, size_t n_names);
 
 /*
  * The HTTP status that tells a client about `outcome` when the application has sent no response: 403, 404,

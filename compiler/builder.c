@@ -5,21 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *grow(void *data, size_t size)
-{
-        data = realloc(data, size);
-        if (!data) {
-                fputs("sandboxd-compile: out of memory\n", stderr);
-                exit(EXIT_FAILURE);
-        }
-        return data;
-}
+#include "compiler/memory.h"
 
 void list_append(struct list *list, const void *item, size_t size)
 {
         if (list->count == list->capacity) {
                 list->capacity = list->capacity ? 2 * list->capacity : 16;
-                list->items = grow(list->items, list->capacity * size);
+                list->items = memory_resize(list->items, list->capacity * size);
         }
         memcpy((char *)list->items + list->count++ * size, item, size);
 }
@@ -38,7 +30,7 @@ static void reserve(struct builder *builder, size_t size)
         }
         while (builder->size + size > builder->capacity) {
                 builder->capacity = builder->capacity ? 2 * builder->capacity : (size_t)64 * 1024;
-                builder->data = grow(builder->data, builder->capacity);
+                builder->data = memory_resize(builder->data, builder->capacity);
         }
 }
 
@@ -88,7 +80,6 @@ struct index builder_finish(struct builder *builder, struct index_header header)
         header.magic = INDEX_MAGIC;
         header.version = INDEX_VERSION;
         header.services = builder_list(builder, &builder->services, sizeof(struct index_service));
-        header.rules = builder_list(builder, &builder->rules, sizeof(struct index_rule));
         builder_string(builder, ""); /* the NUL at the end */
         header.size = (uint32_t)builder->size;
         memcpy(builder->data, &header, sizeof(header));

@@ -4,8 +4,7 @@
 #include "common/index.h"
 
 /*
- * Builds an index (common/index.h) in memory and writes it out. Running out of memory ends the program: the
- * compiler is a short-lived helper, and whoever started it keeps the configuration it had.
+ * Builds an index (common/index.h) in memory. Running out of memory ends the program (compiler/memory.h).
  */
 
 /* A list that grows: of index_string, of struct index_bind, … */
@@ -24,7 +23,6 @@ struct builder {
         size_t size;
         size_t capacity;
         struct list services; /* of struct index_service */
-        struct list rules;    /* of struct index_rule */
 };
 
 void builder_init(struct builder *builder);
@@ -36,7 +34,7 @@ struct index_span builder_list(struct builder *builder, const struct list *list,
 const char *builder_text(const struct builder *builder, index_string string);
 
 /*
- * Adds services and rules, completes the header, and gives the finished index, which points into the builder
+ * Adds services, completes the header, and gives the finished index, which points into the builder
  * and has no descriptor. Nothing may be added afterwards.
  */
 struct index builder_finish(struct builder *builder, struct index_header header);

@@ -6,30 +6,122 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORD_MAX = 64 };
+enum { WORD_MAX = 64, MESSAGE_MAX = 1024, WHOLE_MAX = 32768 };
 
-static unsigned errors;
+static unsigned errors, warnings;
+
+/* A byte that no UTF-8 sequence begins anew: column and caret count characters. */
+static bool is_continuation(char c)
+{
+        return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+static void put_safely(const char *text)
+{
+        for (; *text; text++)
+                fputc(iscntrl((unsigned char)*text) && *text != '\t' ? '?' : *text, stderr);
+}
+
+static unsigned column(const struct position *position)
+{
+        unsigned characters = 1;
+
+        for (size_t i = 0; i < position->offset; i++)
+                characters += !is_continuation(position->text[i]);
+        return characters;
+}
+
+static void put_place(const struct position *position)
+{
+        put_safely(position->file);
+        if (position->line > 0)
+                fprintf(stderr, ":%u", position->line);
+        if (position->text)
+                fprintf(stderr, ":%u", column(position));
+        fputs(": ", stderr);
+}
+
+/* Tabs are copied, so that the caret stands right however wide they are. */
+static void put_line(const struct position *position)
+{
+        put_safely(position->text);
+        fputc('\n', stderr);
+        for (size_t i = 0; i < position->offset; i++)
+                if (!is_continuation(position->text[i]))
+                        fputc(position->text[i] == '\t' ? '\t' : ' ', stderr);
+        fputs("^\n", stderr);
+}
+
+static void put(
+        const struct position *position, const char *kind, const char *hint, const char *format, va_list arguments)
+{
+        char message[MESSAGE_MAX];
+
+        vsnprintf(message, sizeof(message), format, arguments);
+        put_place(position);
+        fprintf(stderr, "%s: ", kind);
+        put_safely(message);
+        fputc('\n', stderr);
+        if (position->text)
+                put_line(position);
+        if (hint) {
+                fputs("    hint: ", stderr);
+                put_safely(hint);
+                fputc('\n', stderr);
+        }
+        fflush(stderr);
+}
+
+void diagnose_begin(void)
+{
+        static char whole[WHOLE_MAX];
+
+        setvbuf(stderr, whole, _IOFBF, sizeof(whole));
+}
 
 void diagnose(struct position position, const char *hint, const char *format, ...)
 {
         va_list arguments;
 
-        errors++;
-        fprintf(stderr, "%s:", position.file);
-        if (position.line > 0)
-                fprintf(stderr, "%u:", position.line);
-        fputs(" error: ", stderr);
+        if (++errors > DIAGNOSTICS_SHOWN)
+                return;
         va_start(arguments, format);
-        vfprintf(stderr, format, arguments);
+        put(&position, "error", hint, format, arguments);
         va_end(arguments);
-        fputc('\n', stderr);
-        if (hint)
-                fprintf(stderr, "    hint: %s\n", hint);
+}
+
+void diagnose_warning(struct position position, const char *hint, const char *format, ...)
+{
+        va_list arguments;
+
+        if (++warnings > DIAGNOSTICS_SHOWN)
+                return;
+        va_start(arguments, format);
+        put(&position, "warning", hint, format, arguments);
+        va_end(arguments);
 }
 
 unsigned diagnose_errors(void)
 {
         return errors;
+}
+
+bool diagnose_is_shown(void)
+{
+        return errors < DIAGNOSTICS_SHOWN;
+}
+
+static void put_rest(unsigned count, const char *kind)
+{
+        if (count > DIAGNOSTICS_SHOWN)
+                fprintf(stderr, "%u more %s%s\n", count - DIAGNOSTICS_SHOWN, kind,
+                        count - DIAGNOSTICS_SHOWN == 1 ? "" : "s");
+}
+
+void diagnose_end(void)
+{
+        put_rest(errors, "error");
+        put_rest(warnings, "warning");
 }
 
 static size_t smallest(size_t a, size_t b, size_t c)

@@ -9,11 +9,12 @@
 
 #include "common/cleanup.h"
 #include "common/door.h"
+#include "common/network.h"
 #include "compiler/draft.h"
 #include "compiler/front-door.h"
 #include "compiler/ini-file.h"
+#include "compiler/name-service.h"
 #include "compiler/value.h"
-#include "sandboxd/identity.h"
 
 /*
  * A key of [Service]: what reads its value, and where the value goes. `target` is an offset into struct
@@ -242,7 +243,7 @@ static void use_front_end_user(struct draft *draft, char *word)
 {
         uint32_t uid;
 
-        if (compile_uid(word, &uid) < 0)
+        if (name_service_uid(word, &uid) < 0)
                 wrong(draft, NULL, "there is no account '%s'", word);
         else
                 list_append(&draft->front_end_users, &uid, sizeof(uid));
@@ -256,7 +257,7 @@ static void read_front_end_users(struct draft *draft, const char *value)
 static void use_trusted(struct draft *draft, char *word)
 {
         struct index_network network;
-        int r = identity_parse_network(word, &network);
+        int r = network_parse(word, &network);
 
         if (r < 0)
                 wrong(draft, r == -ERANGE ? "bits beyond the prefix are set" : NULL,

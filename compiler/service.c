@@ -101,7 +101,7 @@ static void check_door_is_free(struct draft *draft, const char *path)
                 for (size_t i = 0; i < services[s].doors.count; i++)
                         for (size_t k = 0; k < draft->doors.count; k++)
                                 if (strcmp(builder_text(builder, others[i]), builder_text(builder, mine[k])) == 0)
-                                        diagnose((struct position){path, draft->door_line},
+                                        diagnose((struct position){.file = path, .line = draft->door_line},
                                                 "a front door leads to one service",
                                                 "front door %s belongs to service %s already, by %s",
                                                 builder_text(builder, mine[k]), builder_text(builder, services[s].name),

@@ -82,8 +82,10 @@ void source_each(
         for (int i = 0; i < n; i++) {
                 char path[PATH_MAX];
 
-                if (is_wanted(entries[i]->d_name, suffix) &&
-                        snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name) < (int)sizeof(path))
+                if (snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name) >= (int)sizeof(path))
+                        diagnose((struct position){.file = directory}, NULL, "the path of '%s' is too long",
+                                entries[i]->d_name);
+                else if (is_wanted(entries[i]->d_name, suffix))
                         visit(context, path);
                 free(entries[i]);
         }

@@ -156,7 +156,7 @@ static int unescape(char c)
         case '\'':
                 return c;
         default:
-                return -EINVAL;
+                return -EILSEQ;
         }
 }
 

@@ -19,7 +19,7 @@ int value_timespan(const char *text, uint64_t *ret);             /* in µs; "90"
 /*
  * Takes the next word off *cursor, with quotes and backslash escapes as in systemd.syntax(7), "Quoting".
  * Returns 1 with the word in `word`, and whether any of it was quoted; 0 at the end; -EINVAL for an
- * unfinished quote or an unknown escape; -ERANGE when it does not fit.
+ * unfinished quote, -EILSEQ for an unknown escape; -ERANGE when it does not fit.
  */
 int value_word(const char **cursor, char *word, size_t size, bool *ret_quoted);
 

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/landlock.h"
 #include "common/log.h"
-#include "fcgi-bridge/landlock.h"
 #include "fcgi-bridge/syscalls.h"
 
 #define HOW_TO_START                                                                                                   \
@@ -93,7 +93,7 @@ int confine_enter(void)
                 return failed("PR_SET_DUMPABLE", -errno);
         if (setrlimit(RLIMIT_CORE, &none) < 0)
                 return failed("RLIMIT_CORE", -errno);
-        r = landlock_enter();
+        r = landlock_enter(-1);
         if (r < 0)
                 return failed("Landlock", r);
         if (r > 0)

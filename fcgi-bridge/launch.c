@@ -133,23 +133,40 @@ int launch_start(const struct sockaddr_un *address, const struct wire_request *r
         return 0;
 }
 
-int launch_result(const struct launch *launch, struct wire_result *ret_result)
+int launch_receive(const struct launch *launch, struct wire_question *ret_question, struct wire_result *ret_result)
 {
-        struct wire_result result;
+        union {
+                struct wire_question question;
+                struct wire_result result;
+        } packet;
         size_t n_fds;
         ssize_t length;
 
-        length = descriptors_receive(launch->broker, &result, sizeof(result), NULL, 0, &n_fds, MSG_DONTWAIT);
+        length = descriptors_receive(launch->broker, &packet, sizeof(packet), NULL, 0, &n_fds, MSG_DONTWAIT);
         if (length == -EAGAIN)
-                return 0;
+                return LAUNCH_NOTHING;
         if (length == -EBADMSG)
                 return -EBADMSG;
         if (length <= 0)
                 return -ECONNRESET;
-        if (wire_check_result(&result, (size_t)length, n_fds) < 0)
-                return -EBADMSG;
-        *ret_result = result;
-        return 1;
+        /* They differ in length and in magic. */
+        if (wire_check_question(&packet.question, (size_t)length, n_fds) == 0) {
+                *ret_question = packet.question;
+                return LAUNCH_QUESTION;
+        }
+        if (wire_check_result(&packet.result, (size_t)length, n_fds) == 0) {
+                *ret_result = packet.result;
+                return LAUNCH_RESULT;
+        }
+        return -EBADMSG;
+}
+
+int launch_answer(const struct launch *launch, const struct wire_variables *variables)
+{
+        /* The broker has read the request before it asks, so that the queue is empty: it is full for no honest one. */
+        int r = descriptors_send(launch->broker, variables, sizeof(*variables), NULL, 0);
+
+        return r == -EPIPE ? 0 : r;
 }
 
 void launch_close(struct launch *launch)

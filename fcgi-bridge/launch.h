@@ -33,11 +33,25 @@ int launch_make_id(char id[WIRE_REQUEST_ID_SIZE]);
 int launch_start(const struct sockaddr_un *address, const struct wire_request *request, const char *environment,
         size_t length, int front_fd, struct launch *ret_launch);
 
+/* What the broker has sent. */
+enum launch_packet {
+        LAUNCH_NOTHING, /* yet */
+        LAUNCH_QUESTION,
+        LAUNCH_RESULT,
+};
+
 /*
- * Looks for the broker's answer without waiting. Returns 1 with it; 0 when it has not come yet; -ECONNRESET
- * when the broker has closed without one; -EBADMSG when it is not one.
+ * Looks for a packet of the broker's without waiting. Returns an enum launch_packet, and fills in what has come;
+ * -ECONNRESET when the broker has closed; -EBADMSG when the packet is neither. That there is one question at most, and
+ * when, is the caller's to see to.
  */
-int launch_result(const struct launch *launch, struct wire_result *ret_result);
+int launch_receive(const struct launch *launch, struct wire_question *ret_question, struct wire_result *ret_result);
+
+/*
+ * Answers the broker's question. Never waits. Returns 0 or a negative errno; 0 as well when the broker has closed
+ * meanwhile, since launch_receive() still has what it said before.
+ */
+int launch_answer(const struct launch *launch, const struct wire_variables *variables);
 
 /* Closes what is open. */
 void launch_close(struct launch *launch);

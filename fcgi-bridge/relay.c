@@ -62,9 +62,10 @@ static bool read_pipe(struct request *request, sd_event_source **source, int *fd
         char data[RELAY_CHUNK];
         ssize_t length = read(*fd, data, sizeof(data));
 
-        if (length > 0)
+        if (length > 0) {
+                request_drop_params(request);
                 pass(request, data, (size_t)length);
-        else if (length == 0)
+        } else if (length == 0)
                 close_watched(source, fd);
         else if (errno != EINTR)
                 return false;
@@ -112,14 +113,21 @@ static int on_stdin(sd_event_source *source, int fd, uint32_t revents, void *use
 static int on_broker(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
         struct request *request = userdata;
-        int r = launch_result(&request->launch, &request->result);
+        struct wire_question question;
+        int r = launch_receive(&request->launch, &question, &request->result);
 
         (void)fd;
         (void)revents;
-        if (r == 0)
+        if (r == LAUNCH_NOTHING)
                 return 0;
+        if (r == LAUNCH_QUESTION) {
+                request_answer(request, &question);
+                connection_settle(request->connection);
+                return 0;
+        }
         sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        if (r > 0)
+        request_drop_params(request);
+        if (r == LAUNCH_RESULT)
                 request->have_result = true;
         else
                 request_fail(request, 503, r == -EBADMSG ? "the broker's answer is malformed" : "the broker is gone");

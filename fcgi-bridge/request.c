@@ -131,12 +131,40 @@ static void launch(struct request *request)
                 fail_launch(request, r);
                 return;
         }
-        params_clear(&request->params);
         request->state = REQUEST_RUNNING;
+        request->may_ask = true;
         connection_set_deadline(connection, bridge->options.request_timeout);
         r = relay_start(request);
         if (r < 0)
                 request_fail(request, 503, "cannot watch the launch: %s", strerror(-r));
+}
+
+void request_drop_params(struct request *request)
+{
+        request->may_ask = false;
+        params_clear(&request->params);
+}
+
+void request_answer(struct request *request, const struct wire_question *question)
+{
+        struct wire_variables variables;
+        const char *name;
+        int r;
+
+        if (!request->may_ask) {
+                request_fail(request, 503, "the broker asks for variables a second time, or after the launch");
+                return;
+        }
+        r = selectors_answer(&request->params, question, &variables, &name);
+        request_drop_params(request);
+        if (r < 0) {
+                /* The broker waits for the answer, and has started nothing. */
+                request_fail(request, 400, "%s is too long, or has a control character in it", name);
+                return;
+        }
+        r = launch_answer(&request->launch, &variables);
+        if (r < 0)
+                request_fail(request, 503, "cannot answer the broker's question: %s", strerror(-r));
 }
 
 static unsigned params_status(int error)

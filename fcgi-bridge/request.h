@@ -13,7 +13,8 @@
  * One request, from FCGI_BEGIN_REQUEST to FCGI_END_REQUEST:
  *
  *   REQUEST_PARAMS   its parameters are coming in;
- *   REQUEST_RUNNING  the broker has it; body, output and result pass.
+ *   REQUEST_RUNNING  the broker has it; body, output and result pass. Before it starts the application, the broker may
+ *                    ask once for some of the parameters.
  *
  * Whatever goes wrong in an event is noted in the request by request_fail(); request_advance(), called by
  * connection_settle(), is the one place where a request is answered and freed.
@@ -30,7 +31,8 @@ struct request {
         char id[WIRE_REQUEST_ID_SIZE]; /* ours, in logs, in the sandbox and on error pages */
         enum request_state state;
 
-        struct params params; /* until the launch */
+        struct params params; /* until request_drop_params() */
+        bool may_ask;         /* the broker, for some of them */
 
         struct launch launch;
         sd_event_source *broker_source, *stdin_source, *stdout_source, *stderr_source;
@@ -60,6 +62,15 @@ uint16_t request_id(const struct request *request);
 void request_params(struct request *request, const unsigned char *data, size_t length);
 
 bool request_is_running(const struct request *request);
+
+/* Answers the broker's question, or fails the request: when it comes a second time or too late, too. */
+void request_answer(struct request *request, const struct wire_question *question);
+
+/*
+ * The broker has no question any more: it has asked, has sent its result, or has started the application, of which the
+ * first output is the first sign. To be called at each of these.
+ */
+void request_drop_params(struct request *request);
 
 /*
  * True when the broker's result is there, and only output that the connection has no room for keeps the

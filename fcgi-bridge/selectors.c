@@ -6,6 +6,14 @@
 
 #include "common/cleanup.h"
 
+/* Copies the value of the parameter `name` into a field of `size` bytes; a missing one leaves it as it is. */
+static int copy(const struct params *params, const char *name, char *field, size_t size)
+{
+        const struct param *param = params_find(params, name);
+
+        return param ? wire_set_string(field, size, params->block + param->value, param->value_length) : 0;
+}
+
 /* `text` without `prefix`, or NULL when it does not begin with it. */
 static const char *after(const char *text, const char *prefix)
 {
@@ -67,15 +75,24 @@ int selectors_fill(struct params *params, struct wire_request *request, const ch
                 *ret_name = "SCRIPT_FILENAME";
                 return -EINVAL;
         }
-        for (size_t i = 0; i < ELEMENTS(selectors); i++) {
-                const struct param *param = params_find(params, selectors[i].name);
-
-                if (param && wire_set_string(selectors[i].field, selectors[i].size, params->block + param->value,
-                                     param->value_length) < 0) {
+        for (size_t i = 0; i < ELEMENTS(selectors); i++)
+                if (copy(params, selectors[i].name, selectors[i].field, selectors[i].size) < 0) {
                         *ret_name = selectors[i].name;
                         return -EINVAL;
                 }
-        }
+        return 0;
+}
+
+int selectors_answer(const struct params *params, const struct wire_question *question,
+        struct wire_variables *variables, const char **ret_name)
+{
+        wire_init_variables(variables);
+        variables->n_values = question->n_names;
+        for (size_t i = 0; i < question->n_names; i++)
+                if (copy(params, question->names[i], variables->values[i], sizeof(variables->values[i])) < 0) {
+                        *ret_name = question->names[i];
+                        return -EINVAL;
+                }
         return 0;
 }
 

@@ -24,6 +24,16 @@
 int selectors_fill(struct params *params, struct wire_request *request, const char **ret_name);
 
 /*
+ * Fills `variables` with the values of the parameters that `question`, which has been checked, names, in its order; one
+ * that is missing, or was dropped (params.h), is left empty.
+ *
+ * Returns 0, or -EINVAL with the parameter's name, which is the question's, in `ret_name` when a value does not fit its
+ * field or has a control character in it; `variables` are of no use then.
+ */
+int selectors_answer(const struct params *params, const struct wire_question *question,
+        struct wire_variables *variables, const char **ret_name);
+
+/*
  * CONTENT_LENGTH (RFC 3875, section 4.1.2: empty, or decimal digits). Returns 1 with the number of bytes; 0
  * when it is missing or empty; -EINVAL when it is anything else or does not fit.
  */

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "fcgi-bridge/sanitizer.h"
+#include "common/sanitizer.h"
 
 /*
  * A call that is not allowed fails with EPERM, and does not kill. What is denied has no effect either way;

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sandboxctl/sandboxctl.h"
-
-#include <inttypes.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "sandboxd/identity.h"
+#include "sandboxctl/identity.h"
 
 static void print_strings(const struct index *index, const char *name, struct index_span span)
 {
@@ -29,8 +26,10 @@ static void print_binds(const struct index *index, const struct index_service *s
                         binds[i].source == binds[i].target ? "" : index_text(index, binds[i].source));
 }
 
-static void print_confinement(const struct index *index, const struct index_service *service)
+static void print_confinement(const struct inquiry *inquiry)
 {
+        const struct index_service *service = inquiry->decision.service;
+        const struct index *index = inquiry->decision.index;
         const char *root = index_text(index, service->root_directory);
         const char *scripts = index_text(index, service->script_directory);
 
@@ -47,61 +46,34 @@ static void print_confinement(const struct index *index, const struct index_serv
         printf("  %-22s none, in any set; no new privileges\n", "capabilities");
         printf("  %-22s %u + %u + %u instructions\n", "system-call filter", service->filter_deny.count,
                 service->filter_allow.count, service->filter_last.count);
-        printf("  %-22s %.3f s\n", "deadline", (double)service->runtime_max / 1e6);
         printf("  %-22s %u\n", "requests at once", service->max_connections);
-}
-
-static void print_identity(
-        const struct index *index, const struct index_service *service, const struct index_rule *rule)
-{
-        const uint32_t *groups = index_array(index, rule->groups);
-        const char *account = index_text(index, rule->account);
-        const char *context = index_text(index, rule->context ? rule->context : service->context);
-
-        printf("identity: uid %u, gid %u, groups", rule->uid, rule->gid);
-        for (size_t i = 0; i < rule->groups.count; i++)
-                printf(" %u", groups[i]);
-        printf("%s%s%s%s\n", rule->groups.count ? "" : " none", account ? " (account " : "", account ? account : "",
-                account ? ")" : "");
-        if (context)
-                printf("context: %s%s\n", context,
-                        index_applies_contexts(index) ? "" : " (not applied: no SELinux in this kernel, or off)");
-        if (service->label)
-                printf("label: %s; front end and bridge need service { start } on it\n",
-                        index_text(index, service->label));
+        inquiry_print_limits(inquiry);
 }
 
 int control_explain(const struct options *options)
 {
-        const struct index_service *service;
-        const struct index_rule *rule;
-        const char *reason = NULL;
-        struct accounts accounts;
-        struct index index;
+        static struct inquiry inquiry;
+        const struct decision *decision = &inquiry.decision;
+        struct configuration configuration;
+        struct map_query query;
+        int r;
 
-        if (control_load(options, &accounts, &index) < 0)
+        if (control_load(options, &configuration) != 0)
                 return EXIT_FAILURE;
-        service = control_find_service(&index, options->service);
-        if (!service)
-                return EXIT_FAILURE;
-        rule = identity_match(
-                &index, &(struct identity_query){options->service, options->user, options->address, options->host});
-        printf("request: service %s, user %s, address %s, host %s\n", options->service,
-                options->user[0] ? options->user : "(nobody logged in)",
-                options->address[0] ? options->address : "(unknown)", options->host[0] ? options->host : "(none)");
-        if (!rule) {
-                puts("rule: none matches\nrefused: 403");
-                return EXIT_SUCCESS;
+        options_query(options, &query);
+        r = inquiry_init(&inquiry, &configuration, &query);
+        if (r == 0)
+                r = inquiry_decide(&inquiry, options);
+        if (r == 0) {
+                inquiry_print_request(&inquiry);
+                if (decision->has_rule)
+                        printf("rule: %s:%u\n", decision->rule.source, decision->rule.line);
+                else
+                        puts("rule: none matches");
+                inquiry_print_identity(&inquiry);
+                if (!decision->reason[0])
+                        print_confinement(&inquiry);
         }
-        printf("rule: %s:%u\n", index_text(&index, rule->source), rule->line);
-        if (rule->action == INDEX_BECOME)
-                reason = identity_refusal(&index, rule, accounts.ids, ACCOUNT_IDS);
-        if (rule->action != INDEX_BECOME || reason) {
-                printf("refused: 403: %s\n", reason ? reason : "the rule says deny");
-                return EXIT_SUCCESS;
-        }
-        print_identity(&index, service, rule);
-        print_confinement(&index, service);
-        index_close(&index);
-        return EXIT_SUCCESS;
+        control_unload(&configuration);
+        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sandboxctl/sandboxctl.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -11,8 +9,8 @@
 #include <sys/wait.h>
 
 #include "common/cleanup.h"
+#include "sandboxctl/identity.h"
 #include "sandboxctl/relay.h"
-#include "sandboxd/identity.h"
 #include "sandboxd/zygote.h"
 
 /*
@@ -187,53 +185,73 @@ static int run(const struct index *index, const struct index_service *service, c
                 return complain("starting the zygote", status);
         status = take_answer(index, &zygote, &answer);
         if (status == 0)
-                status = spawn_and_wait(index, &zygote, service, request, options->command);
-        zygote.control = close_fd(zygote.control);
+                status = spawn_and_wait(index, &zygote, service, request, options->operands);
+        close_fd(zygote.control);
         waitid(P_PIDFD, (id_t)zygote.pidfd, &info, WEXITED);
-        zygote_stop(&zygote);
+        close_fd(zygote.pidfd);
         return status;
+}
+
+/* A folder among the standard streams would be a way out of the root. */
+static bool has_folder(void)
+{
+        struct stat st;
+
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+                        fprintf(stderr, "sandboxctl: descriptor %d is a folder: it would be a way out of the root\n",
+                                fd);
+                        return true;
+                }
+        return false;
+}
+
+/* Returns 0 with the request filled in, or EXIT_REFUSED after saying why. */
+static int decide(const struct options *options, struct configuration *configuration, struct inquiry *inquiry,
+        struct spawn_request *request)
+{
+        const struct decision *decision = &inquiry->decision;
+        struct map_query query;
+
+        options_query(options, &query);
+        if (inquiry_init(inquiry, configuration, &query) < 0 || inquiry_decide(inquiry, options) < 0)
+                return EXIT_REFUSED;
+        if (decision->reason[0]) {
+                fprintf(stderr, "sandboxctl: refused: %s\n", decision->reason);
+                return EXIT_REFUSED;
+        }
+        if (inquiry->uid_missing || inquiry->categories_missing) {
+                fprintf(stderr, "sandboxctl: %s allotted yet: the first request does that\n",
+                        inquiry->uid_missing ? "the user has no uid" : "the identity has no categories");
+                return EXIT_REFUSED;
+        }
+        spawn_init(request, &decision->identity,
+                decision->rule.flags & MAP_NICE ? decision->rule.nice : decision->service->nice);
+        request->number = 1;
+        request->flags = SPAWN_COMMAND;
+        snprintf(request->user, sizeof(request->user), "%s", options->user);
+        snprintf(request->address, sizeof(request->address), "%s", options->address);
+        make_request_id(request->request_id);
+        return 0;
 }
 
 int control_run(const struct options *options)
 {
         static struct spawn_request request;
-        const struct index_service *service;
-        const struct index_rule *rule;
-        const char *reason = "the rule says deny";
-        struct accounts accounts;
-        struct index index;
-        struct stat st;
+        static struct inquiry inquiry;
+        struct configuration configuration;
+        int status;
 
         if (geteuid() != 0) {
                 fputs("sandboxctl: run needs root: it becomes the identity that the map names\n", stderr);
                 return EXIT_REFUSED;
         }
-        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-                if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-                        fprintf(stderr, "sandboxctl: descriptor %d is a folder: it would be a way out of the root\n",
-                                fd);
-                        return EXIT_REFUSED;
-                }
-        if (control_load(options, &accounts, &index) < 0)
+        if (has_folder() || control_load(options, &configuration) != 0)
                 return EXIT_REFUSED;
-        service = control_find_service(&index, options->service);
-        if (!service)
-                return EXIT_REFUSED;
-        rule = identity_match(
-                &index, &(struct identity_query){options->service, options->user, options->address, options->host});
-        if (!rule)
-                reason = "no identity rule matches";
-        else if (rule->action == INDEX_BECOME)
-                reason = identity_refusal(&index, rule, accounts.ids, ACCOUNT_IDS);
-        if (reason) {
-                fprintf(stderr, "sandboxctl: refused: %s\n", reason);
-                return EXIT_REFUSED;
-        }
-        zygote_fill_request(&index, service, rule, &request);
-        request.number = 1;
-        request.flags = SPAWN_COMMAND;
-        snprintf(request.user, sizeof(request.user), "%s", options->user);
-        snprintf(request.address, sizeof(request.address), "%s", options->address);
-        make_request_id(request.request_id);
-        return run(&index, service, &accounts, &request, options);
+        status = decide(options, &configuration, &inquiry, &request);
+        if (status == 0)
+                status =
+                        run(&configuration.index, inquiry.decision.service, &configuration.accounts, &request, options);
+        control_unload(&configuration);
+        return status;
 }

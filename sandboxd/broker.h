@@ -6,11 +6,12 @@
 #include <sys/queue.h>
 #include <systemd/sd-event.h>
 
-#include "common/wire.h"
+#include "common/accounts.h"
+#include "common/decision.h"
+#include "common/packet.h"
+#include "common/spawn.h"
 #include "sandboxd/cgroup.h"
-#include "sandboxd/front.h"
 #include "sandboxd/load.h"
-#include "sandboxd/spawn.h"
 #include "sandboxd/zygote.h"
 
 /*
@@ -36,10 +37,10 @@ struct zygote {
         struct service *service;
         struct zygote_process process;
         sd_event_source *control_source;
-        sd_event_source *patience_source;  /* armed while an answer is awaited */
-        struct request_list waiting;       /* for its answers, in the order they were sent */
-        const struct index_rule *identity; /* the one it serves, or NULL: all (see INDEX_PER_IDENTITY) */
-        uint64_t last_used;                /* µs, monotonic */
+        sd_event_source *patience_source; /* armed while an answer is awaited */
+        struct request_list waiting;      /* for its answers, in the order they were sent */
+        struct identity identity;         /* the one it serves, with INDEX_PER_IDENTITY */
+        uint64_t last_used;               /* µs, monotonic */
         bool ready;
 };
 
@@ -59,13 +60,17 @@ struct service {
 struct generation {
         struct broker *broker;
         struct index index;
+        struct map map;
         struct service *services; /* as many as in the index */
         unsigned number;
-        unsigned references; /* of requests, and one of the broker's while it is in force */
+        unsigned references;     /* of requests, and one of the broker's while it is in force */
+        unsigned map_references; /* likewise, but of requests only until they are launched: maps may be large */
 };
 
 enum request_state {
         REQUEST_RECEIVING, /* connected, the launch request has not come */
+        REQUEST_ASKING,    /* the bridge was asked for request variables */
+        REQUEST_RESOLVING, /* a resolver was asked */
         REQUEST_SPAWNING,  /* sent to a zygote */
         REQUEST_RUNNING,   /* has a process */
 };
@@ -79,12 +84,23 @@ struct request {
         sd_event_source *connection_source;
         sd_event_source *deadline_source;
         struct wire_request wire;
-        struct service *service; /* holds a reference on its generation */
-        struct zygote *zygote;   /* while REQUEST_SPAWNING */
-        const struct index_rule *rule;
+        int fds[WIRE_FDS];               /* until it is launched */
+        struct service *service;         /* holds a reference on its generation */
+        struct zygote *zygote;           /* while REQUEST_SPAWNING */
         char address[WIRE_ADDRESS_SIZE]; /* as far as it is believed */
         uint64_t number;                 /* in the spawn protocol */
         uint64_t started;                /* µs, monotonic */
+
+        bool holds_map;
+        struct decision decision; /* by admit.c; of its rule, the strings lie in the map */
+        char rule_source[256];    /* of the rule, once the map has been let go */
+        struct wire_question question;
+        struct wire_variables variables;
+        struct map_condition conditions[MAP_VARIABLES_MAX]; /* names in `question`, values in `variables` */
+        uint64_t asked;                                     /* number of the question to a resolver; 0: none */
+        enum question_kind asked_kind;
+        struct resolver *resolver; /* that was asked */
+
         struct cgroup_leaf *leaf;
         int report;
         int pidfd;
@@ -95,17 +111,32 @@ struct request {
         bool bridge_gone; /* nobody is left to tell */
 };
 
+/* A resolver, running or not: see resolver.h. */
+enum { RESOLVER_NAMES, RESOLVER_ALLOT, RESOLVERS };
+
+struct resolver {
+        struct broker *broker;
+        int pidfd;              /* -1: there is no process */
+        int pipes[PACKET_ENDS]; /* our ends; -1: none runs, though one that was killed may still be ending */
+        sd_event_source *source;
+        uint64_t heard;      /* µs, monotonic: when it last answered */
+        uint64_t not_before; /* µs: not started earlier, after a failure */
+};
+
 struct broker {
         sd_event *event;
         const char *config_directory;
+        const char *state_directory;
         const char *libexec_directory;
         struct accounts accounts;
         struct cgroups cgroups;
+        struct resolver resolvers[RESOLVERS];
         struct generation *current; /* NULL until the first configuration is loaded */
         unsigned generations;
         struct load load; /* the compiler, while one runs */
         sd_event_source *load_source;
         sd_event_source *load_timer;
+        bool load_yields;  /* it keeps out of the way of requests, and takes longer */
         bool load_again;   /* asked for while one was running */
         bool load_to_stop; /* the one that runs only looks whether the next broker could start */
         int listen_fd;

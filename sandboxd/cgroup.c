@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <mntent.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
+#include "common/hierarchy.h"
 
 static int write_file(int folder, const char *name, const char *text)
 {
@@ -51,53 +51,16 @@ static int make_folder(int parent, const char *name)
         return open_folder(parent, name);
 }
 
-/* Where the version 2 hierarchy is mounted: at the top, or beside version 1. -ENOENT: nowhere. */
-static int find_mount(char *ret_path, size_t size)
-{
-        FILE *mounts = setmntent("/proc/self/mounts", "re");
-        const struct mntent *entry;
-        int r = -ENOENT;
-
-        if (!mounts)
-                return -errno;
-        while (r < 0 && (entry = getmntent(mounts)))
-                if (strcmp(entry->mnt_type, "cgroup2") == 0)
-                        r = snprintf(ret_path, size, "%s", entry->mnt_dir) < (int)size ? 0 : -ENAMETOOLONG;
-        endmntent(mounts);
-        return r;
-}
-
-/* cgroups(7), "/proc/pid/cgroup": the line "0::/path". */
-static int find_own(char *ret_path, size_t size)
-{
-        _cleanup_fclose_ FILE *stream = fopen("/proc/self/cgroup", "re");
-        char line[PATH_MAX];
-
-        if (!stream)
-                return -errno;
-        while (fgets(line, sizeof(line), stream))
-                if (strncmp(line, "0::", 3) == 0) {
-                        line[strcspn(line, "\n")] = '\0';
-                        return snprintf(ret_path, size, "%s", line + 3) < (int)size ? 0 : -ENAMETOOLONG;
-                }
-        return -ENOENT;
-}
-
 static int open_own(void)
 {
-        char mount[PATH_MAX / 2], own[PATH_MAX / 2], path[PATH_MAX];
-        int r = find_mount(mount, sizeof(mount));
+        char path[PATH_MAX];
+        int r = hierarchy_own(path, sizeof(path));
 
-        if (r == 0)
-                r = find_own(own, sizeof(own));
-        if (r < 0)
-                return r;
-        snprintf(path, sizeof(path), "%s%s", mount, own);
-        return open_folder(AT_FDCWD, path);
+        return r < 0 ? r : open_folder(AT_FDCWD, path);
 }
 
-/* Removes a tree of empty groups; rmdir(2) refuses where there is a process. */
-static void remove_tree(int parent, const char *name)
+/* Removes a tree of empty groups; rmdir(2) refuses where there is a process. Returns whether it is gone. */
+static bool remove_tree(int parent, const char *name)
 {
         int fd = open_folder(parent, name);
         DIR *folder = fd < 0 ? NULL : fdopendir(fd);
@@ -105,13 +68,13 @@ static void remove_tree(int parent, const char *name)
 
         if (!folder) {
                 close_fd(fd);
-                return;
+                return fd == -ENOENT;
         }
         while ((entry = readdir(folder)))
                 if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
                         remove_tree(fd, entry->d_name);
         closedir(folder);
-        unlinkat(parent, name, AT_REMOVEDIR);
+        return unlinkat(parent, name, AT_REMOVEDIR) == 0;
 }
 
 /* What a broker that was killed left: its groups have no process in them, while a living one is in its own.
@@ -164,20 +127,14 @@ int cgroups_open(struct cgroups *ret_cgroups)
         char name[64], ignored[64];
         int r;
 
-        if (own == -ENOENT) {
-                *ret_cgroups = cgroups;
-                return 0;
-        }
+        *ret_cgroups = cgroups;
         if (own < 0)
-                return own;
+                return own == -ENOENT ? 0 : own;
         remove_leftovers(own);
         snprintf(name, sizeof(name), "sandboxd.%d", (int)getpid());
         cgroups.base = make_folder(own, name);
-        if (cgroups.base == -EROFS || cgroups.base == -EACCES || cgroups.base == -EPERM) {
-                cgroups.base = -1; /* not ours to write: as if there were none */
-                *ret_cgroups = cgroups;
-                return 0;
-        }
+        if (cgroups.base == -EROFS || cgroups.base == -EACCES || cgroups.base == -EPERM)
+                return 0; /* not ours to write: as if there were none */
         if (cgroups.base < 0)
                 return cgroups.base;
         broker = make_folder(cgroups.base, "broker");
@@ -244,7 +201,7 @@ static bool are_limits(const struct index_cgroup *limits)
         return limits->memory_max != UINT64_MAX || limits->tasks_max != UINT64_MAX || limits->cpu_weight != 0;
 }
 
-int cgroup_service_open(const struct cgroups *cgroups, const struct index_service *service, const char *name,
+int cgroup_service_open(struct cgroups *cgroups, const struct index_service *service, const char *name,
         uid_t zygote_uid, struct cgroup_service *ret_service)
 {
         struct cgroup_service group = {.folder = -1, .zygotes = -1};
@@ -282,7 +239,27 @@ static void forget_leaf(struct cgroup_leaf *leaf)
         free(leaf);
 }
 
-void cgroup_service_close(const struct cgroups *cgroups, struct cgroup_service *service)
+/* Zygotes have been killed, but need not have gone yet: a folder that holds one is removed with the next service's. */
+static void remove_service(struct cgroups *cgroups, const struct cgroup_service *service)
+{
+        struct cgroup_rest **at = &cgroups->rests, *rest = malloc(sizeof(*rest));
+
+        if (rest) {
+                rest->next = cgroups->rests;
+                memcpy(rest->name, service->name, sizeof(rest->name));
+                cgroups->rests = rest;
+        }
+        while ((rest = *at)) {
+                if (!remove_tree(cgroups->base, rest->name)) {
+                        at = &rest->next;
+                        continue;
+                }
+                *at = rest->next;
+                free(rest);
+        }
+}
+
+void cgroup_service_close(struct cgroups *cgroups, struct cgroup_service *service)
 {
         while (service->free_leaves) {
                 struct cgroup_leaf *leaf = service->free_leaves;
@@ -292,7 +269,7 @@ void cgroup_service_close(const struct cgroups *cgroups, struct cgroup_service *
         }
         close_fd(service->zygotes);
         if (service->folder >= 0)
-                remove_tree(cgroups->base, service->name);
+                remove_service(cgroups, service);
         service->folder = close_fd(service->folder);
 }
 

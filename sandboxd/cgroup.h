@@ -17,9 +17,16 @@
  * namespace alone ends what belongs to a request.
  */
 
+/* A service's folder that was to be removed and still had a process in it. */
+struct cgroup_rest {
+        struct cgroup_rest *next;
+        char name[96];
+};
+
 struct cgroups {
-        int base;              /* descriptor of sandboxd.PID, or -1 */
-        char controllers[256]; /* that a service can have: "cpu memory pids" */
+        int base;                  /* descriptor of sandboxd.PID, or -1 */
+        char controllers[256];     /* that a service can have: "cpu memory pids" */
+        struct cgroup_rest *rests; /* freed with the process */
 };
 
 struct cgroup_service {
@@ -55,9 +62,10 @@ void cgroups_close(struct cgroups *cgroups);
  * permission for are given to `zygote_uid`. Returns 0 or a negative errno: a limit that cannot be set is not
  * left out.
  */
-int cgroup_service_open(const struct cgroups *cgroups, const struct index_service *service, const char *name,
+int cgroup_service_open(struct cgroups *cgroups, const struct index_service *service, const char *name,
         uid_t zygote_uid, struct cgroup_service *ret_service);
-void cgroup_service_close(const struct cgroups *cgroups, struct cgroup_service *service);
+/* Removes the folder, or what is left of it when the next one is closed, if a process in it has not ended yet. */
+void cgroup_service_close(struct cgroups *cgroups, struct cgroup_service *service);
 
 /* A leaf for one request: one that was used and is empty, or a new one. *ret_leaf is NULL without cgroups. */
 int cgroup_leaf_take(struct cgroup_service *service, uid_t zygote_uid, struct cgroup_leaf **ret_leaf);

@@ -16,3 +16,7 @@ int generation_load(struct broker *broker);
 
 void generation_hold(struct generation *generation);
 void generation_release(struct generation *generation);
+
+/* The same for the generation's map alone, which is closed when nobody holds it any more. */
+void generation_hold_map(struct generation *generation);
+void generation_release_map(struct generation *generation);

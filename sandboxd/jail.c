@@ -48,12 +48,7 @@ static int step_temporary(struct jail_request *request)
         return 0;
 }
 
-static int step_session(void)
-{
-        return setsid() < 0 ? -errno : 0;
-}
-
-static int step_limits(const struct index_service *service)
+static int step_limits(const struct index_service *service, const struct spawn_request *spawn)
 {
         for (int i = 0; i < INDEX_LIMITS; i++) {
                 struct rlimit limit = {.rlim_cur = service->limits[i], .rlim_max = service->limits[i]};
@@ -61,7 +56,7 @@ static int step_limits(const struct index_service *service)
                 if (service->limits_set & (UINT64_C(1) << i) && setrlimit((__rlimit_resource_t)i, &limit) < 0)
                         return -errno;
         }
-        if (service->nice != 0 && setpriority(PRIO_PROCESS, 0, service->nice) < 0)
+        if (spawn->nice != 0 && setpriority(PRIO_PROCESS, 0, spawn->nice) < 0)
                 return -errno;
         umask(service->umask);
         return 0;
@@ -151,8 +146,8 @@ int jail_enter(const struct jail *jail, struct jail_request *request, enum step 
 
         JAIL_STEP(STEP_DESCRIPTORS, step_descriptors(jail, request));
         JAIL_STEP(STEP_TEMPORARY, step_temporary(request));
-        JAIL_STEP(STEP_SESSION, step_session());
-        JAIL_STEP(STEP_LIMITS, step_limits(jail->service));
+        JAIL_STEP(STEP_SESSION, setsid() < 0 ? -errno : 0);
+        JAIL_STEP(STEP_LIMITS, step_limits(jail->service, request->spawn));
         JAIL_STEP(STEP_UID, step_identity(request->spawn, ret_step));
         JAIL_STEP(STEP_CAPABILITIES, step_capabilities());
         JAIL_STEP(STEP_VERIFY, step_verify(jail->index, request->spawn));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "sandboxd/spawn.h"
+#include "common/spawn.h"
 
 /*
  * The jail: what stands between a fresh process and the application, as ordered steps. Each is fatal; there

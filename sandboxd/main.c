@@ -20,6 +20,7 @@
 #include "sandboxd/access.h"
 #include "sandboxd/broker.h"
 #include "sandboxd/generation.h"
+#include "sandboxd/resolver.h"
 #include "sandboxd/server.h"
 #include "sandboxd/stop.h"
 
@@ -32,16 +33,9 @@ enum { IDLE_EXIT_MAX = 1000000 }; /* seconds */
  * and drop the rest; SYS_ADMIN for namespaces, mounts and clone3; KILL for requests past their deadline; CHOWN for
  * cgroup files; SYS_RESOURCE for limits above our own; AUDIT_WRITE for what the SELinux policy denied a front end.
  */
-static const cap_value_t kept_capabilities[] = {
-        CAP_SETUID,
-        CAP_SETGID,
-        CAP_SETPCAP,
-        CAP_SYS_ADMIN,
-        CAP_KILL,
-        CAP_CHOWN,
-        CAP_SYS_RESOURCE,
-        CAP_AUDIT_WRITE,
-};
+#define BIT(capability) (UINT64_C(1) << (capability))
+static const uint64_t kept_capabilities = BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_SYS_ADMIN) |
+                                          BIT(CAP_KILL) | BIT(CAP_CHOWN) | BIT(CAP_SYS_RESOURCE) | BIT(CAP_AUDIT_WRITE);
 
 uint64_t broker_now(const struct broker *broker)
 {
@@ -49,14 +43,6 @@ uint64_t broker_now(const struct broker *broker)
 
         sd_event_now(broker->event, CLOCK_MONOTONIC, &now);
         return now;
-}
-
-static bool is_kept(cap_value_t value)
-{
-        for (size_t i = 0; i < ELEMENTS(kept_capabilities); i++)
-                if (kept_capabilities[i] == value)
-                        return true;
-        return false;
 }
 
 /* Everything but the list goes, from the bounding set too: a zygote is executed as root and would get it all.
@@ -67,12 +53,12 @@ static int drop_capabilities(void)
         int r = now && wanted ? 0 : -ENOMEM;
 
         for (cap_value_t value = 0; r == 0 && value < cap_max_bits(); value++) {
+                bool is_kept = kept_capabilities & BIT(value);
                 cap_flag_value_t have = CAP_CLEAR;
 
-                if (!is_kept(value) && cap_get_bound(value) == 1 && cap_drop_bound(value) < 0)
+                if (!is_kept && cap_get_bound(value) == 1 && cap_drop_bound(value) < 0)
                         r = -errno;
-                if (r == 0 && is_kept(value) && cap_get_flag(now, value, CAP_PERMITTED, &have) == 0 &&
-                        have == CAP_SET &&
+                if (r == 0 && is_kept && cap_get_flag(now, value, CAP_PERMITTED, &have) == 0 && have == CAP_SET &&
                         (cap_set_flag(wanted, CAP_PERMITTED, 1, &value, CAP_SET) < 0 ||
                                 cap_set_flag(wanted, CAP_EFFECTIVE, 1, &value, CAP_SET) < 0))
                         r = -errno;
@@ -92,8 +78,7 @@ static int take_launch_socket(int *ret_fd)
         if (n != 1) {
                 log_message(LOG_ERR,
                         "expected one launch socket from socket activation, got %d; start sandboxd.socket, "
-                        "or "
-                        "systemd-socket-activate --seqpacket -l PATH sandboxd",
+                        "or systemd-socket-activate --seqpacket -l PATH sandboxd",
                         n < 0 ? 0 : n);
                 return -EINVAL;
         }
@@ -137,6 +122,7 @@ static int set_up_loop(struct broker *broker)
         sigaddset(&handled, SIGHUP);
         sigaddset(&handled, SIGTERM);
         sigaddset(&handled, SIGINT);
+        sigaddset(&handled, SIGPIPE); /* of a resolver that is gone; write(2) says so. Helpers begin without a mask. */
         if (sigprocmask(SIG_BLOCK, &handled, NULL) < 0)
                 return -errno;
         r = sd_event_new(&broker->event);
@@ -156,12 +142,14 @@ static int set_up_loop(struct broker *broker)
 
 static void usage(FILE *stream)
 {
-        fputs("usage: sandboxd [--config=DIR] [--libexec-dir=DIR] [--idle-exit=SECONDS] [--debug]\n"
+        fputs("usage: sandboxd [--config=DIR] [--libexec-dir=DIR] [--state-dir=DIR] [--idle-exit=SECONDS]\n"
+              "                [--debug]\n"
               "\n"
               "The broker of sandboxed FastCGI requests. Started by sandboxd.socket.\n"
               "\n"
               "  --config=DIR       sandboxd.conf, services.d/ and maps/ (default " CONFIG_DIR ")\n"
               "  --libexec-dir=DIR  its helper programs (default " LIBEXEC_DIR ")\n"
+              "  --state-dir=DIR    what is kept: allotted identities (default " STATE_DIR ")\n"
               "  --idle-exit=SECONDS  exit after so long without a request (default 0: never)\n"
               "  --debug            log more\n"
               "  --help, --version\n",
@@ -170,10 +158,10 @@ static void usage(FILE *stream)
 
 static int parse_seconds(const char *text, uint64_t *ret_usec)
 {
-        char *end;
-        unsigned long seconds = strtoul(text, &end, 10);
+        unsigned seconds;
+        char rest;
 
-        if (*text < '0' || *text > '9' || *end != '\0' || seconds > IDLE_EXIT_MAX) {
+        if (sscanf(text, "%7u%c", &seconds, &rest) != 1 || seconds > IDLE_EXIT_MAX) {
                 fprintf(stderr, "sandboxd: --idle-exit=: '%s' is not a number of seconds from 0 to %d\n", text,
                         IDLE_EXIT_MAX);
                 return -EINVAL;
@@ -188,6 +176,7 @@ static int parse_options(int argc, char **argv, struct broker *broker)
         static const struct option options[] = {
                 {"config", required_argument, NULL, 'c'},
                 {"libexec-dir", required_argument, NULL, 'l'},
+                {"state-dir", required_argument, NULL, 's'},
                 {"idle-exit", required_argument, NULL, 'i'},
                 {"debug", no_argument, NULL, 'd'},
                 {"help", no_argument, NULL, 'h'},
@@ -198,6 +187,7 @@ static int parse_options(int argc, char **argv, struct broker *broker)
 
         broker->config_directory = CONFIG_DIR;
         broker->libexec_directory = LIBEXEC_DIR;
+        broker->state_directory = STATE_DIR;
         while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
                 switch (option) {
                 case 'c':
@@ -205,6 +195,9 @@ static int parse_options(int argc, char **argv, struct broker *broker)
                         break;
                 case 'l':
                         broker->libexec_directory = optarg;
+                        break;
+                case 's':
+                        broker->state_directory = optarg;
                         break;
                 case 'i':
                         if (parse_seconds(optarg, &broker->idle_exit) < 0)
@@ -251,8 +244,9 @@ static int set_up(struct broker *broker)
                 return r;
         r = accounts_find(&broker->accounts, &missing);
         if (r < 0) {
-                log_message(
-                        LOG_ERR, "there is no account %s: run systemd-sysusers, see units/sandboxd.sysusers", missing);
+                log_message(LOG_ERR,
+                        "there is no account %s, or it is root's: run systemd-sysusers, see units/sandboxd.sysusers",
+                        missing);
                 return r;
         }
         r = cgroups_open(&broker->cgroups);
@@ -276,9 +270,12 @@ static void tear_down(struct broker *broker)
                 sd_event_source_disable_unref(broker->load_timer);
                 load_cancel(&broker->load);
         }
-        if (broker->current)
+        if (broker->current) {
+                generation_release_map(broker->current);
                 generation_release(broker->current);
+        }
         sd_event_source_disable_unref(broker->drain_source);
+        resolver_close(broker);
         access_close();
         sd_event_unref(broker->event);
         cgroups_close(&broker->cgroups);
@@ -286,11 +283,13 @@ static void tear_down(struct broker *broker)
 
 int main(int argc, char **argv)
 {
-        static struct broker broker = {.cgroups.base = -1, .load = {-1, -1}};
+        static struct broker broker = {.cgroups.base = -1, .load = {-1, -1, -1}};
         int r;
 
         log_open("sandboxd");
         TAILQ_INIT(&broker.requests);
+        for (size_t i = 0; i < RESOLVERS; i++)
+                broker.resolvers[i] = (struct resolver){.broker = &broker, .pidfd = -1, .pipes = {-1, -1}};
         r = parse_options(argc, argv, &broker);
         if (r != 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

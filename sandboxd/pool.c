@@ -1,50 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandboxd/pool.h"
 
-#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <syslog.h>
 
 #include "common/cleanup.h"
+#include "common/descriptors.h"
 #include "common/log.h"
 #include "sandboxd/generation.h"
+#include "sandboxd/helper.h"
 #include "sandboxd/request.h"
 
 enum {
         BACKOFF_USEC = 1000000,   /* after a zygote that failed to start */
         PATIENCE_USEC = 10000000, /* for an answer; a bind of a dead network file system can hang a start for ever */
 };
-
-/*
- * Its pidfd is waited for in the background: it has been killed, but what it hangs in may not let it go this
- * instant.
- */
-static int on_zygote_exit(sd_event_source *source, int fd, uint32_t events, void *userdata)
-{
-        siginfo_t info = {0};
-
-        (void)events, (void)userdata;
-        if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0)
-                return 0; /* not yet */
-        sd_event_source_disable_unref(source);
-        close_fd(fd);
-        return 0;
-}
-
-static void reap_later(struct broker *broker, int pidfd)
-{
-        siginfo_t info;
-        int r = sd_event_add_io(broker->event, NULL, pidfd, EPOLLIN, on_zygote_exit, NULL);
-
-        if (r >= 0)
-                return;
-        waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED);
-        close_fd(pidfd);
-}
 
 /* Takes the zygote out of its service and tells who waits for it; each of those holds the generation until
  * then. */
@@ -57,9 +29,8 @@ static void zygote_free(struct zygote *zygote, const struct zygote_answer *why)
         service->n_zygotes--;
         sd_event_source_disable_unref(zygote->control_source);
         sd_event_source_disable_unref(zygote->patience_source);
-        zygote->process.control = close_fd(zygote->process.control);
-        syscall(SYS_pidfd_send_signal, zygote->process.pidfd, SIGKILL, NULL, 0); /* whatever it is doing */
-        reap_later(service->generation->broker, zygote->process.pidfd);
+        descriptors_hang_up(zygote->process.control);
+        helper_end_later(service->generation->broker->event, zygote->process.pidfd, NULL); /* whatever it is doing */
         while ((request = TAILQ_FIRST(&zygote->waiting))) {
                 TAILQ_REMOVE(&zygote->waiting, request, waiting);
                 request_spawn_failed(request, why->step, why->error, why->detail);
@@ -171,7 +142,7 @@ int pool_open(struct service *service)
         return r;
 }
 
-static int zygote_new(struct service *service, const struct index_rule *identity, struct zygote **ret_zygote)
+static int zygote_new(struct service *service, const struct identity *identity, struct zygote **ret_zygote)
 {
         struct broker *broker = service->generation->broker;
         struct zygote_start start = {
@@ -193,7 +164,8 @@ static int zygote_new(struct service *service, const struct index_rule *identity
                 return r;
         }
         zygote->service = service;
-        zygote->identity = identity;
+        if (identity)
+                zygote->identity = *identity;
         TAILQ_INIT(&zygote->waiting);
         TAILQ_INSERT_TAIL(&service->zygotes, zygote, link);
         service->n_zygotes++;
@@ -210,23 +182,13 @@ static int zygote_new(struct service *service, const struct index_rule *identity
         return 0;
 }
 
-static bool same_identity(const struct index *index, const struct index_rule *a, const struct index_rule *b)
-{
-        const char *context_a = index_text(index, a->context), *context_b = index_text(index, b->context);
-
-        return a->uid == b->uid && a->gid == b->gid && a->groups.count == b->groups.count &&
-               memcmp(index_array(index, a->groups), index_array(index, b->groups),
-                       a->groups.count * sizeof(uint32_t)) == 0 &&
-               strcmp(context_a ? context_a : "", context_b ? context_b : "") == 0;
-}
-
 /* `identity` is NULL where one zygote serves all. */
-static struct zygote *find(struct service *service, const struct index_rule *identity)
+static struct zygote *find(struct service *service, const struct identity *identity)
 {
         struct zygote *zygote;
 
         TAILQ_FOREACH (zygote, &service->zygotes, link)
-                if (!identity || same_identity(&service->generation->index, zygote->identity, identity))
+                if (!identity || identity_equal(&zygote->identity, identity))
                         return zygote;
         return NULL;
 }
@@ -248,7 +210,7 @@ static bool make_room(struct service *service)
         return true;
 }
 
-static int find_or_start(struct service *service, const struct index_rule *identity, struct zygote **ret_zygote)
+static int find_or_start(struct service *service, const struct identity *identity, struct zygote **ret_zygote)
 {
         struct zygote *zygote = find(service, identity);
 
@@ -268,7 +230,7 @@ int pool_spawn(struct request *request, struct spawn_request *spawn, const int *
         struct service *service = request->service;
         bool per_identity = service->config->flags & INDEX_PER_IDENTITY;
         struct zygote *zygote;
-        int r = find_or_start(service, per_identity ? request->rule : NULL, &zygote);
+        int r = find_or_start(service, per_identity ? &request->decision.identity : NULL, &zygote);
 
         if (r < 0)
                 return r;

@@ -13,6 +13,19 @@
  */
 int request_accept(struct broker *broker, int connection);
 
+/* Answers with the outcome, logs and frees: nothing of the request is left afterwards. Only before it has a process. */
+void request_refuse(struct request *request, enum wire_outcome outcome, const char *reason);
+void request_fail(struct request *request, enum wire_outcome outcome, uint32_t detail, const char *reason);
+
+/* The bridge is to send something: a request that waits for it too long is refused. Returns 0 or a negative errno. */
+int request_await_bridge(struct request *request);
+
+/*
+ * Calls the request off. One that has no process yet and waits for no zygote is refused at once; else what belongs to
+ * it is killed, and `outcome` is told when its process is reaped.
+ */
+void request_end(struct request *request, enum wire_outcome outcome, const char *reason);
+
 /* The zygote's answers. The pidfd becomes the request's. */
 void request_spawned(struct request *request, int pidfd);
 void request_spawn_failed(struct request *request, enum step step, int error, const char *detail);

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -19,18 +18,6 @@
 #define STAGING "/tmp"
 
 static const char *const devices[] = {"null", "zero", "full", "random", "urandom"};
-
-int failure_set(struct failure *failure, enum step step, int error, const char *format, ...)
-{
-        va_list arguments;
-
-        failure->step = step;
-        failure->error = error;
-        va_start(arguments, format);
-        vsnprintf(failure->detail, sizeof(failure->detail), format, arguments);
-        va_end(arguments);
-        return -error;
-}
 
 /* A detached copy of the tree at `path`, with the given mount attributes on every mount in it. */
 static int open_source(const char *path, uint64_t attributes)

@@ -4,17 +4,6 @@
 #include "common/index.h"
 #include "common/step.h"
 
-/* A failed step of a zygote's set-up, with what it was about. */
-struct failure {
-        enum step step;
-        int error; /* errno */
-        char detail[256];
-};
-
-/* Records the step, `error` and a formatted detail; returns -error. */
-__attribute__((format(printf, 4, 5))) int failure_set(
-        struct failure *failure, enum step step, int error, const char *format, ...);
-
 /*
  * Makes the service's root and moves the calling process into it, for good: in the caller's own mount
  * namespace, which must be private to it already, the old root is left with pivot_root(2) and detached.

@@ -7,7 +7,9 @@
 #include <syslog.h>
 
 #include "common/cleanup.h"
+#include "common/descriptors.h"
 #include "common/log.h"
+#include "sandboxd/peer.h"
 #include "sandboxd/request.h"
 
 enum {
@@ -49,9 +51,9 @@ static int on_launch(sd_event_source *source, int fd, uint32_t events, void *use
                         continue;
                 if (connection < 0)
                         return pause_accepting(broker, errno);
-                if (!front_peer_is(connection, bridges, ELEMENTS(bridges))) {
+                if (!peer_is(connection, bridges, ELEMENTS(bridges))) {
                         log_message(LOG_WARNING, "a launch connection of an account other than fcgi-bridge is closed");
-                        close_fd(connection);
+                        descriptors_hang_up(connection);
                         continue;
                 }
                 r = request_accept(broker, connection);

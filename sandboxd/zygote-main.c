@@ -14,7 +14,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/landlock.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
@@ -30,23 +29,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "child/init.h"
 #include "common/cleanup.h"
 #include "common/descriptors.h"
-#include "sandboxd/init.h"
+#include "common/landlock.h"
 #include "sandboxd/root.h"
-
-/* Newer than the kernel headers of Debian 12; landlock(7). */
-#ifndef LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
-#define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
-#define LANDLOCK_SCOPE_SIGNAL               (1ULL << 1)
-#endif
-enum { LANDLOCK_ABI_REFER = 2, LANDLOCK_ABI_SCOPES = 6 };
-
-struct landlock_attributes {
-        uint64_t handled_access_fs;
-        uint64_t handled_access_net;
-        uint64_t scoped;
-};
 
 static int set_up_signals(void)
 {
@@ -92,39 +79,12 @@ static int open_context(const char *entry, struct jail *jail, struct failure *fa
         return jail->proc < 0 ? failure_set(failure, STEP_PROC, errno, "fsmount") : 0;
 }
 
-/*
- * A Landlock domain for each child, where the kernel has Landlock: it denies tracing anyone outside it, and
- * from ABI 6 on signals and abstract sockets beyond it. It must handle some file right; making devices is one that no
- * application has anyway. REFER, which every ruleset denies unasked, is given back.
- */
+/* A Landlock domain for each child, where the kernel has Landlock. */
 static int open_landlock(int *ret_landlock, struct failure *failure)
 {
-        struct landlock_attributes attributes = {
-                .handled_access_fs =
-                        LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_REFER,
-        };
-        struct landlock_path_beneath_attr refer = {.allowed_access = LANDLOCK_ACCESS_FS_REFER};
-        _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        size_t size = sizeof(attributes.handled_access_fs);
-        long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+        int r = landlock_open_apart(ret_landlock);
 
-        *ret_landlock = -1;
-        if (abi < 0)
-                return errno == ENOSYS || errno == EOPNOTSUPP
-                               ? 0
-                               : failure_set(failure, STEP_LANDLOCK_RULESET, errno, "ask for the ABI");
-        if (abi < LANDLOCK_ABI_REFER)
-                return 0; /* it would take rename(2) between folders from every application */
-        if (abi >= LANDLOCK_ABI_SCOPES) {
-                attributes.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
-                size = sizeof(attributes);
-        }
-        *ret_landlock = (int)syscall(SYS_landlock_create_ruleset, &attributes, size, 0);
-        refer.parent_fd = root;
-        if (root < 0 || *ret_landlock < 0 ||
-                syscall(SYS_landlock_add_rule, *ret_landlock, LANDLOCK_RULE_PATH_BENEATH, &refer, 0) < 0)
-                return failure_set(failure, STEP_LANDLOCK_RULESET, errno, "create");
-        return 0;
+        return r < 0 ? failure_set(failure, STEP_LANDLOCK_RULESET, -r, "create") : 0;
 }
 
 /* uid 0 is nobody special from here on, whatever is executed; capabilities(7), "The securebits flags". */
@@ -245,14 +205,12 @@ static int answer(const struct jail *jail, uint64_t number, const struct failure
         return descriptors_send(jail->control, &reply, sizeof(reply), &pidfd, pidfd >= 0 ? 1 : 0);
 }
 
-/* The descriptors of a message, by what they are for. Returns the cgroup's, -1 for none, or -EBADMSG. */
-static int sort_descriptors(uint32_t flags, const int *fds, size_t n_fds, struct jail_request *request)
+/* The descriptors of a message, by what they are for. Returns the cgroup's, or -1 for none. */
+static int sort_descriptors(uint32_t flags, const int *fds, struct jail_request *request)
 {
         size_t next = SPAWN_FDS;
         int cgroup = -1;
 
-        if (n_fds != SPAWN_FDS + (size_t)__builtin_popcount(flags & 7))
-                return -EBADMSG;
         memcpy(request->fds, fds, SPAWN_FDS * sizeof(int));
         if (flags & SPAWN_CGROUP)
                 cgroup = fds[next++];
@@ -283,28 +241,31 @@ static pid_t clone_child(const struct index_service *service, uint32_t flags, in
         return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
 }
 
-static int serve(const struct jail *jail, const struct spawn_request *spawn, const int *fds, size_t n_fds)
+/* In the child. */
+_Noreturn static void enter(const struct jail *jail, struct jail_request *request)
+{
+        enum step step;
+        int r = jail_enter(jail, request, &step);
+
+        if (r < 0)
+                init_fail(step == STEP_DESCRIPTORS ? request->fds[SPAWN_FD_REPORT] : JAIL_FD_REPORT, step, -r);
+        init_run(jail, request);
+}
+
+static int serve(const struct jail *jail, const struct spawn_request *spawn, const int *fds)
 {
         struct jail_request request = {.spawn = spawn};
         struct failure failure = {.step = STEP_CLONE};
-        int pidfd = -1, cgroup = sort_descriptors(spawn->flags, fds, n_fds, &request), r;
+        int pidfd = -1, cgroup = sort_descriptors(spawn->flags, fds, &request), r;
         pid_t pid;
 
-        if (cgroup == -EBADMSG)
-                return -EBADMSG;
         pid = clone_child(jail->service, spawn->flags, cgroup, &pidfd);
         if (pid == 0)
-                init_run(jail, &request);
+                enter(jail, &request);
         failure.error = errno;
         r = answer(jail, spawn->number, pid < 0 ? &failure : NULL, pidfd);
         close_fd(pidfd);
         return r;
-}
-
-static bool is_whole(const struct spawn_request *spawn, size_t size)
-{
-        return size > offsetof(struct spawn_request, script) && ((const char *)spawn)[size - 1] == '\0' &&
-               spawn->magic == SPAWN_MAGIC && spawn->n_groups <= INDEX_GROUPS_MAX;
 }
 
 /* Until the broker closes its end. A message that is not understood ends the zygote: the broker alone can
@@ -320,9 +281,9 @@ static int loop(const struct jail *jail)
 
                 if (n <= 0)
                         return (int)n;
-                if (!is_whole(&spawn, (size_t)n))
+                if (spawn_check_request(&spawn, (size_t)n, n_fds) < 0)
                         return -EBADMSG;
-                r = serve(jail, &spawn, fds, n_fds);
+                r = serve(jail, &spawn, fds);
                 descriptors_close(fds, n_fds);
                 if (r < 0)
                         return r;

@@ -3,7 +3,7 @@
 
 #include <sys/types.h>
 
-#include "sandboxd/spawn.h"
+#include "common/spawn.h"
 
 /*
  * The starter's side of a zygote: to start one, to ask it for a process, to take its answers. Used by the
@@ -37,22 +37,16 @@ struct zygote_answer {
 /*
  * Forks and executes a zygote: a fresh image that has nothing of the caller's memory, and as descriptors only
  * /dev/null, its end of the spawn socket and the index. Returns 0 with both descriptors the caller's, or a
- * negative errno. Its readiness, or the step that failed, comes as the first answer.
+ * negative errno. Its readiness, or the step that failed, comes as the first answer. It ends when the control socket is
+ * closed; the caller reaps it.
  */
 int zygote_start(const struct zygote_start *start, struct zygote_process *ret_zygote);
-
-/* Closes both descriptors; the zygote ends when it notices. The caller reaps it. */
-void zygote_stop(struct zygote_process *zygote);
-
-/* Fills a spawn request with the identity that `rule` gives, and zeroes the rest. */
-void zygote_fill_request(const struct index *index, const struct index_service *service, const struct index_rule *rule,
-        struct spawn_request *ret_request);
 
 /* A tmpfs of `size` bytes for SPAWN_TEMPORARY, not attached anywhere yet; or a negative errno. */
 int zygote_open_temporary(uint64_t size);
 
 /*
- * Sends a spawn request; magic is filled in. `fds` are SPAWN_FDS descriptors and the optional ones by the
+ * Sends a spawn request. `fds` are SPAWN_FDS descriptors and the optional ones by the
  * flags. They stay the caller's. Returns 0, -EAGAIN when the zygote is too far behind, or -EPIPE when it is
  * gone.
  */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links: compiler/service.c compiler/ini-file.c compiler/map.c compiler/filter.c compiler/front-door.c */
-/* links: compiler/service-keys.c compiler/line.c compiler/value.c compiler/builder.c compiler/diagnostics.c */
-/* links: compiler/context.c sandboxd/identity.c sandboxd/front.c common/door.c */
+/* links: compiler/service.c compiler/ini-file.c compiler/filter.c compiler/front-door.c compiler/name-service.c */
+/* links: compiler/service-keys.c compiler/line.c compiler/value.c compiler/builder.c compiler/memory.c */
+/* links: compiler/context.c compiler/context-text.c common/identity.c common/network.c common/door.c */
+/* links: common/front.c */
 /* libs: -lseccomp -linih -lselinux */
 
 /* Any bytes as a service's file. */
 
 #include "compiler/value.h"
 #include "tests/fuzz/configuration.h"
+#include "tests/unit/index-sample.h"
 
 static void check_path(const char *path)
 {
@@ -58,16 +60,36 @@ static void examine(const struct index *index)
         check(service->max_connections > 0 && service->limits_set < 1U << INDEX_LIMITS);
 }
 
+static void start(struct compile *compile)
+{
+        *compile = (struct compile){.directory = "/etc/sandboxd", .controllers = "cpuset cpu io memory pids"};
+        compile->header = (struct index_header){.min_uid = 1000, .min_gid = 1000, .max_connections = 256};
+        builder_init(&compile->builder);
+}
+
+/* What is compiled without a complaint, the broker takes. */
+static void finish(struct compile *compile)
+{
+        struct index index = builder_finish(&compile->builder, compile->header), opened;
+
+        if (diagnose_errors() == 0) {
+                int fd = sample_memfd(index.header, index.size, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK);
+
+                check(index_open(fd, &opened) == 0);
+                sample_walk(&opened);
+                examine(&opened);
+                index_close(&opened);
+        }
+        sample_free(&compile->builder);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        const unsigned before = diagnose_errors();
         struct compile compile;
 
         start(&compile);
-        source.path = "/etc/sandboxd/services.d/wiki.service";
-        source.data = data;
-        source.size = size;
+        give("/etc/sandboxd/services.d/wiki.service", data, size);
         compile_services(&compile);
-        finish(&compile, diagnose_errors() - before, examine);
+        finish(&compile);
         return 0;
 }

@@ -2,8 +2,8 @@
 /* links: common/wire.c */
 
 /*
- * Any bytes as a launch request, a launch result and a value for a field: what is accepted is strings without control
- * characters and with nothing behind their NUL, and what wire_set_string() wrote is accepted.
+ * Any bytes as a launch request, a question, its answer, a launch result and a value for a field: what is accepted is
+ * strings without control characters and with nothing behind their NUL, and what wire_set_string() wrote is accepted.
  */
 
 #include <stdlib.h>
@@ -67,6 +67,46 @@ static void fuzz_result(const uint8_t *data, size_t size)
         check(strlen(wire_outcome_name((enum wire_outcome)result.outcome)) > 0);
 }
 
+static void fuzz_question(const uint8_t *data, size_t size)
+{
+        struct wire_question question;
+
+        memset(&question, 0, sizeof(question));
+        memcpy(&question, data, size < sizeof(question) ? size : sizeof(question));
+        if (wire_check_question(&question, size, 0) < 0) {
+                question.magic = WIRE_QUESTION_MAGIC;
+                question.version = WIRE_VERSION;
+                if (wire_check_question(&question, sizeof(question), 0) < 0)
+                        return;
+        }
+        check(question.n_names >= 1 && question.n_names <= WIRE_VARIABLES_MAX);
+        for (uint32_t i = 0; i < WIRE_VARIABLES_MAX; i++) {
+                check_string(question.names[i], sizeof(question.names[i]));
+                check((strlen(question.names[i]) > 0) == (i < question.n_names));
+        }
+}
+
+static void fuzz_variables(const uint8_t *data, size_t size)
+{
+        struct wire_variables variables;
+
+        memset(&variables, 0, sizeof(variables));
+        memcpy(&variables, data, size < sizeof(variables) ? size : sizeof(variables));
+        for (size_t n = 1; n <= WIRE_VARIABLES_MAX; n++) {
+                if (wire_check_variables(&variables, size, 0, n) < 0) {
+                        variables.magic = WIRE_VARIABLES_MAGIC;
+                        variables.version = WIRE_VERSION;
+                        if (wire_check_variables(&variables, sizeof(variables), 0, n) < 0)
+                                continue;
+                }
+                check(variables.n_values == n);
+                for (size_t i = 0; i < WIRE_VARIABLES_MAX; i++) {
+                        check_string(variables.values[i], sizeof(variables.values[i]));
+                        check(i < n || strlen(variables.values[i]) == 0);
+                }
+        }
+}
+
 static void fuzz_fields(const uint8_t *data, size_t size)
 {
         const char *text = (const char *)data;
@@ -93,6 +133,8 @@ static void fuzz_fields(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         fuzz_request(data, size);
+        fuzz_question(data, size);
+        fuzz_variables(data, size);
         fuzz_result(data, size);
         fuzz_fields(data, size);
         return 0;

@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import stack as stack_module  # noqa: E402
+from name_service import NameService  # noqa: E402
 from stack import REPOSITORY, Stack  # noqa: E402
 
 
@@ -33,6 +34,13 @@ def app(machine):
     stack_module.compile_static(stack_module.APPS / "app.c", folder / "app")
     yield folder / "app"
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def names():
+    """The tests' name service: names.prefix runs a stack that asks it."""
+    with NameService() as service:
+        yield service
 
 
 @pytest.fixture

@@ -23,7 +23,10 @@ import fcgi
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUILT = Path(os.environ.get("BUILD", REPOSITORY / "build")).resolve()
 APPS = Path(__file__).resolve().parent / "apps"
-PROGRAMS = ("sandboxd", "sandboxd-zygote", "sandboxd-compile", "sandboxd-entry", "fcgi-bridge", "sandboxctl", "probe")
+PROGRAMS = (
+    *("sandboxd", "sandboxd-zygote", "sandboxd-compile", "sandboxd-names", "sandboxd-allot", "sandboxd-entry"),
+    *("fcgi-bridge", "sandboxctl", "probe"),
+)
 
 
 def reachable_copy(built):
@@ -149,10 +152,10 @@ def cgroups_of(broker_pids):
     return sorted(found)
 
 
-def sanitized():
+def sanitized(program="sandboxd"):
     """Whether the programs were built with a sanitizer: memory figures mean nothing then."""
-    program = (BUILD / "sandboxd").read_bytes()
-    return any(name in program for name in (b"__asan_init", b"__msan_init", b"__tsan_init"))
+    content = (BUILD / program).read_bytes()
+    return any(name in content for name in (b"__asan_init", b"__msan_init", b"__tsan_init"))
 
 
 def missing_programs():
@@ -223,13 +226,23 @@ class Stack:
     """Of use to tests: base, broker and bridge (Popen), door(), request(), broker_log(), bridge_log()."""
 
     def __init__(
-        self, services, maps=None, main=None, programs=(), bridge_options=(), broker_options=(), prepare=None, direct=()
+        self,
+        services,
+        maps=None,
+        main=None,
+        programs=(),
+        bridge_options=(),
+        broker_options=(),
+        prepare=None,
+        direct=(),
+        enter=(),
     ):
         """
         services: {name: {key: value or [values]}}; "@BASE@" in a value is the stack's directory.
         A service without FrontDoor= gets the Unix door <base>/doors/NAME.sock for the tests' own account.
         programs: files copied into <base>/apps, which services may bind. prepare(base) runs before the start.
         direct: services whose doors the bridge does not listen on; a test does so itself.
+        enter: the beginning of the broker's command, and of sandboxctl's: NameService.prefix.
         """
         self.base = Path(tempfile.mkdtemp(prefix="sandboxd-test.", dir="/run"))
         self.base.chmod(0o755)
@@ -238,7 +251,7 @@ class Stack:
         self.mounts_before, self.broker_pids = mounts(), []
         self.children_before = set(children_of(os.getpid())[0])
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.direct = direct
+        self.direct, self.enter = direct, list(enter)
         try:
             self._lay_out(programs)
             if prepare:
@@ -297,18 +310,9 @@ class Stack:
             )
 
     def start(self, bridge_options=(), broker_options=()):
-        notify = self.base / "notify"
-        self.notify.bind(str(notify))
-        notify.chmod(0o666)
-        self.notify.settimeout(BOUND)
-        self.broker = self._activate(
-            ["--seqpacket", "-l", str(self.launch_socket)],
-            "launch",
-            [f"-ENOTIFY_SOCKET={notify}"]
-            + [str(BUILD / "sandboxd"), f"--config={self.base}/config", f"--libexec-dir={BUILD}", *broker_options],
-            "broker.log",
-        )
-        self.broker_pids.append(self.broker.pid)
+        self.notify.bind(str(self.base / "notify"))
+        (self.base / "notify").chmod(0o666)
+        self.start_broker(broker_options)
         listen = [argument for door in self.doors for argument in ("-l", door)]
         drop = ["setpriv", "--reuid", "fcgi-bridge", "--regid", "fcgi-bridge", "--clear-groups"]
         drop += ["--inh-caps=-all", "--bounding-set=-all"]
@@ -318,7 +322,35 @@ class Stack:
             drop + [str(BUILD / "fcgi-bridge"), f"--launch-socket={self.launch_socket}", *bridge_options],
             "bridge.log",
         )
-        self._wait_ready()
+        self._wait_bridge()
+
+    def start_broker(self, options=()):
+        """The first one, or the next when the one before has ended, with the same configuration and state."""
+        self.launch_socket.unlink(missing_ok=True)
+        command = [*self.enter, str(BUILD / "sandboxd"), *self.places, *options]
+        listen = ["--seqpacket", "-l", str(self.launch_socket)]
+        command = [f"-ENOTIFY_SOCKET={self.base}/notify", *command]
+        self.broker = self._activate(listen, "launch", command, "broker.log")
+        self.broker_pids.append(self.broker.pid)
+        self.drop_notifications()
+        self._open_to_all(str(self.launch_socket))
+        launch = (socket.AF_UNIX, socket.SOCK_SEQPACKET, str(self.launch_socket))
+        wait_for(lambda: self._poke(*launch), "the launch socket")
+        wait_for(self._broker_ready, f"READY=1 from the broker; its log:\n{self.broker_log()}")
+
+    @property
+    def places(self):
+        """The options that sandboxd and sandboxctl have in common."""
+        return [f"--config={self.base}/config", f"--libexec-dir={BUILD}", f"--state-dir={self.base}/state"]
+
+    def control(self, verb, *arguments):
+        """Runs sandboxctl with the stack's configuration and state; `verb` may be two words."""
+        return subprocess.run(
+            [*self.enter, str(BUILD / "sandboxctl"), *verb.split(), *self.places, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=BOUND,
+        )
 
     @property
     def launch_socket(self):
@@ -333,14 +365,15 @@ class Stack:
             except (FileNotFoundError, ConnectionRefusedError):
                 return False
 
-    def _wait_ready(self):
-        launch = (socket.AF_UNIX, socket.SOCK_SEQPACKET, str(self.launch_socket))
-        for path in (str(self.launch_socket), *(door for door in self.doors if door.startswith("/"))):
-            # systemd-socket-activate makes sockets with mode 0644; who may connect is the folder's matter.
-            wait_for(lambda path=path: os.path.exists(path), path)
-            os.chmod(path, 0o666)
-        wait_for(lambda: self._poke(*launch), "the launch socket")
-        wait_for(self._broker_ready, f"READY=1 from the broker; its log:\n{self.broker_log()}")
+    @staticmethod
+    def _open_to_all(path):
+        """systemd-socket-activate makes sockets with mode 0644; who may connect is the folder's matter."""
+        wait_for(lambda: os.path.exists(path), path)
+        os.chmod(path, 0o666)
+
+    def _wait_bridge(self):
+        for path in (door for door in self.doors if door.startswith("/")):
+            self._open_to_all(path)
         door = self.address(self.doors[-1])
         family = socket.AF_UNIX if isinstance(door, str) else socket.AF_INET
         wait_for(lambda: self._poke(family, socket.SOCK_STREAM, door), f"the door {door}")
@@ -351,6 +384,13 @@ class Stack:
                 return os.readlink(f"/proc/{self.bridge.pid}/exe") == str(BUILD / "fcgi-bridge")
 
         wait_for(is_bridge, "the bridge to be executed")
+
+    def drop_notifications(self):
+        """Those that nobody has read: few fit into the socket, and then the broker waits (unix(7), max_dgram_qlen)."""
+        self.notify.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            while self.notify.recv(4096):
+                pass
 
     def _broker_ready(self):
         assert self.broker.poll() is None, f"the broker ended:\n{self.broker_log()}"

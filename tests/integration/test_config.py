@@ -262,7 +262,7 @@ def test_a_bad_rule_is_refused_by_file_and_line(folder, rule, pattern):
 
 
 def test_min_uid_and_min_gid_move_the_line(folder):
-    accepted(check(folder, table="wiki any any any 500:500\n", main={"MinUID": "500", "MinGID": "500"}))
+    accepted(check(folder, table="wiki any any any 500:500 allow-system\n", main={"MinUID": "500", "MinGID": "500"}))
     refused(check(folder, main={"MinUID": "40000"}), r"10\.map:1\b", "30010")
     refused(check(folder, main={"MinGID": "40000"}), r"10\.map:1\b", "30010")
 

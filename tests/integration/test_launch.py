@@ -18,7 +18,7 @@ import stack as lib
 from stack import wait_for
 from test_path import APP
 
-MAGIC, VERSION, ENVIRONMENT_MAX = 0x53626F78, 1, 256 * 1024
+MAGIC, VERSION, ENVIRONMENT_MAX = 0x53626F78, 2, 256 * 1024
 OUTCOMES = "exited signaled no-rule untrusted no-service no-script failed busy timeout invalid".split()
 
 
@@ -254,7 +254,7 @@ def test_an_oversized_request_is_refused(stack, surplus):
 
 
 @pytest.mark.parametrize(
-    "field, value", [("magic", 0), ("magic", 0x786F6253), ("version", 0), ("version", 2)]
+    "field, value", [("magic", 0), ("magic", 0x786F6253), ("version", 0), ("version", 1), ("version", 3)]
 )
 def test_another_magic_or_version_is_refused(stack, field, value):
     since = len(stack.broker_log())

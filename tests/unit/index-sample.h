@@ -41,9 +41,8 @@ static int sample_unmap(void *address, size_t size)
 #undef mmap
 #undef munmap
 
+#include "common/front.h"
 #include "compiler/builder.h"
-#include "sandboxd/front.h"
-#include "sandboxd/identity.h"
 
 /* The descriptor of a memfd with these bytes and seals. */
 static inline int sample_memfd(const void *bytes, size_t size, int seals)
@@ -105,42 +104,17 @@ static inline struct index_service sample_service(struct builder *builder, const
         };
 }
 
-/* Two services and three rules. The index lies in the builder; free(builder->data) afterwards, and the lists. */
+/* Two services. The index lies in the builder; sample_free() afterwards. */
 static inline struct index sample_build(struct builder *builder)
 {
-        const uint32_t groups[] = {4000, 4001, 4002};
-        struct index_service service;
-        struct index_rule rule = {.service = 0};
+        static const char *const names[] = {"wiki", "cgi"};
 
         builder_init(builder);
-        service = sample_service(builder, "wiki");
-        list_append(&builder->services, &service, sizeof(service));
-        service = sample_service(builder, "cgi");
-        list_append(&builder->services, &service, sizeof(service));
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                struct index_service service = sample_service(builder, names[i]);
 
-        rule.source = builder_string(builder, "/etc/sandboxd/maps/10.map");
-        rule.line = 1;
-        rule.service = ((struct index_service *)builder->services.items)->name;
-        rule.user_match = INDEX_EXACT;
-        rule.user = builder_string(builder, "alice");
-        rule.host_match = INDEX_SUFFIX;
-        rule.host = builder_string(builder, ".example.org");
-        rule.network = (struct index_network){.family = AF_INET, .prefix = 8, .address = {10}};
-        rule.action = INDEX_BECOME;
-        rule.uid = rule.gid = 30010;
-        rule.groups = builder_array(builder, groups, 3, sizeof(groups[0]));
-        rule.account = builder_string(builder, "alice");
-        rule.context = builder_string(builder, "u:r:t:s0:c1");
-        list_append(&builder->rules, &rule, sizeof(rule));
-
-        rule.host_match = INDEX_EXACT;
-        rule.host = builder_string(builder, "www.example.net");
-        rule.user_match = INDEX_ANONYMOUS;
-        rule.network = (struct index_network){.family = AF_INET6, .prefix = 32, .address = {0x20, 1, 0xd, 0xb8}};
-        list_append(&builder->rules, &rule, sizeof(rule));
-
-        rule = (struct index_rule){.source = rule.source, .line = 3, .action = INDEX_DENY};
-        list_append(&builder->rules, &rule, sizeof(rule));
+                list_append(&builder->services, &service, sizeof(service));
+        }
         return builder_finish(builder,
                 (struct index_header){.min_uid = 1000, .min_gid = 1000, .max_connections = 256, .contexts_unused = 3});
 }
@@ -148,7 +122,6 @@ static inline struct index sample_build(struct builder *builder)
 static inline void sample_free(struct builder *builder)
 {
         list_clear(&builder->services);
-        list_clear(&builder->rules);
         free(builder->data);
 }
 
@@ -211,38 +184,13 @@ static inline size_t sample_walk_service(const struct index *index, const struct
         return sum;
 }
 
-static inline size_t sample_walk_rule(const struct index *index, const struct index_rule *rule)
-{
-        size_t sum = strlen(index_text(index, rule->source));
-
-        sum += sample_walk_string(index, rule->service);
-        sum += sample_walk_string(index, rule->user);
-        sum += sample_walk_string(index, rule->host);
-        sum += sample_walk_string(index, rule->account);
-        sum += sample_walk_string(index, rule->context);
-        sum += sample_walk_bytes(index, rule->groups, sizeof(uint32_t));
-        if (rule->groups.count > INDEX_GROUPS_MAX)
-                abort();
-        return sum + (identity_refusal(index, rule, (const uint32_t[]){101, 102}, 2) != NULL);
-}
-
 /* Reads everything. The sum only keeps the reads from being optimized away. */
 static inline size_t sample_walk(const struct index *index)
 {
-        static const struct identity_query queries[] = {
-                {"wiki", "alice", "10.1.2.3", "www.example.org"},
-                {"cgi", "", "2001:db8::1", "WWW.example.NET"},
-                {"", "", "", ""},
-                {"wiki", "bob", "::ffff:10.0.0.1", ".example.org"},
-        };
         const struct front front = {.door = "tcp:127.0.0.1:9000", .wildcard = "tcp:0.0.0.0:9000"};
         size_t sum = 0;
 
         for (size_t i = 0; i < index->header->services.count; i++)
                 sum += sample_walk_service(index, &index_services(index)[i]);
-        for (size_t i = 0; i < index->header->rules.count; i++)
-                sum += sample_walk_rule(index, &index_rules(index)[i]);
-        for (size_t i = 0; i < ELEMENTS(queries); i++)
-                sum += identity_match(index, &queries[i]) != NULL;
         return sum + (front_service(index, &front) != NULL);
 }

@@ -16,14 +16,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "common/cleanup.h"
 #include "common/descriptors.h"
 
-enum { SENT_MAX = 253 }; /* SCM_MAX_FD of the kernel */
+enum {
+        SENT_MAX = 253, /* SCM_MAX_FD of the kernel */
+        LINGER_SECONDS = 20,
+};
 
 struct pair {
         int ours, theirs;
@@ -261,6 +266,69 @@ static void test_wrong_socket(void **state)
         assert_int_equal(descriptors_send(pair->theirs, "x", 1, fds, 1), -EBADF);
 }
 
+/* A TCP connection that close(2) would wait for: *ret_other takes nothing of what was sent. */
+static int open_lingering(int *ret_other)
+{
+        const struct linger linger = {.l_onoff = 1, .l_linger = LINGER_SECONDS};
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t length = sizeof(address);
+        static char data[65536];
+        int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
+
+        assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(listener, 1), 0);
+        assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        *ret_other = accept(listener, NULL, NULL);
+        assert_true(*ret_other >= 0);
+        close_fd(listener);
+        while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
+                ;
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+        return fd;
+}
+
+/* Behind packets that say nothing, and with a peer that is there or gone, lies one that holds up whoever closes it. */
+static void test_hang_up(void **state)
+{
+        struct pair *pair = *state;
+        struct timespec before, after;
+        int fds[2], other, lingering;
+
+        for (int peer_stays = 0; peer_stays < 2; peer_stays++) {
+                assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+                assert_int_equal(send(fds[1], "", 0, 0), 0);
+                assert_int_equal(send(fds[1], "xyz", 3, 0), 3);
+                assert_int_equal(send(fds[1], "", 0, 0), 0);
+                lingering = open_lingering(&other);
+                assert_int_equal(descriptors_send(fds[1], "", 0, &lingering, 1), 0);
+                close_fd(lingering);
+                if (!peer_stays)
+                        fds[1] = close_fd(fds[1]);
+                clock_gettime(CLOCK_MONOTONIC, &before);
+                assert_int_equal(descriptors_hang_up(fds[0]), -1);
+                clock_gettime(CLOCK_MONOTONIC, &after);
+                assert_true(after.tv_sec - before.tv_sec < LINGER_SECONDS / 2);
+                close_fd(fds[1]);
+                close_fd(other);
+                assert_int_equal(count_open(), pair->n_open);
+        }
+        assert_int_equal(descriptors_hang_up(-1), -1);
+}
+
+/* What was sent before is still received. */
+static void test_hang_up_after_a_packet(void **state)
+{
+        struct pair *pair = *state;
+        char data[8];
+        size_t n_fds;
+
+        assert_int_equal(descriptors_send(pair->ours, "last", 4, NULL, 0), 0);
+        pair->ours = descriptors_hang_up(pair->ours);
+        assert_int_equal(descriptors_receive(pair->theirs, data, sizeof(data), NULL, 0, &n_fds, 0), 4);
+        assert_int_equal(descriptors_receive(pair->theirs, data, sizeof(data), NULL, 0, &n_fds, 0), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -277,6 +345,8 @@ int main(void)
                 TEST(test_peer_closed),
                 TEST(test_never_blocks),
                 TEST(test_wrong_socket),
+                TEST(test_hang_up),
+                TEST(test_hang_up_after_a_packet),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

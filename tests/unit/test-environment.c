@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links: child/environment.c common/index.c compiler/builder.c */
+/* links: child/environment.c common/index.c compiler/builder.c compiler/memory.c */
 
 #include <setjmp.h>
 #include <stdarg.h>

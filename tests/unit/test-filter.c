@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links: compiler/filter.c compiler/builder.c compiler/diagnostics.c common/index.c */
+/* links: compiler/filter.c compiler/builder.c compiler/memory.c compiler/diagnostics.c common/index.c */
 /* libs: -lseccomp */
 
 /*

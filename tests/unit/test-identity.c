@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links: sandboxd/identity.c common/index.c compiler/builder.c */
+/* links: common/identity.c */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,634 +8,527 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "compiler/builder.h"
-#include "sandboxd/identity.h"
+#include "common/identity.h"
 
-/* A rule as a map has it. NULL: any. */
-struct written {
-        const char *service;
-        const char *user; /* "" is anonymous */
-        const char *network;
-        const char *host; /* ".suffix" or a name */
-        enum index_action action;
+static const uint32_t reserved[] = {5001, 60010};
+
+static const struct index_header strict = {
+        .min_uid = 2000,
+        .min_gid = 1500,
+        .require_shell = 1,
+        .dynamic_first = 70000,
+        .dynamic_last = 79999,
 };
 
-static void add_rule(struct builder *builder, const struct written *written, uint32_t line)
+/* Part of the reason that is to be given, or NULL: none. */
+static void check_refusal(const struct index_header *header, const struct identity *identity, unsigned flags,
+        const char *expected, size_t i)
 {
-        struct index_rule rule = {
-                .action = written->action,
-                .line = line,
-                .uid = 2000,
-                .gid = 2000,
-                .source = builder_string(builder, "10.map"),
-        };
+        const char *reason = identity_refusal(header, identity, flags, reserved, ELEMENTS(reserved));
 
-        if (written->service)
-                rule.service = builder_string(builder, written->service);
-        if (written->user && written->user[0]) {
-                rule.user_match = INDEX_EXACT;
-                rule.user = builder_string(builder, written->user);
-        } else if (written->user) {
-                rule.user_match = INDEX_ANONYMOUS;
-        }
-        if (written->network)
-                assert_int_equal(identity_parse_network(written->network, &rule.network), 0);
-        if (written->host) {
-                rule.host_match = written->host[0] == '.' ? INDEX_SUFFIX : INDEX_EXACT;
-                rule.host = builder_string(builder, written->host);
-        }
-        list_append(&builder->rules, &rule, sizeof(rule));
+        if (!reason != !expected || (expected && !strstr(reason, expected)))
+                fail_msg("case %zu: %s, expected %s", i, reason, expected);
 }
 
-static struct index build(struct builder *builder, const struct written *rules, size_t n)
+struct refusal_case {
+        uint32_t id;
+        unsigned flags;
+        const char *fault; /* NULL: none */
+};
+
+/* Of an id as uid with min_uid 2000, and as gid and as group with the same minimum. */
+static const struct refusal_case refusal_cases[] = {
+        {2000, 0, NULL},
+        {59999, 0, NULL},
+        {65536, 0, NULL},
+        {69999, 0, NULL},
+        {80000, 0, NULL},
+        {UINT32_MAX - 1, 0, NULL},
+        {0, 0, "0, 65534 or -1"},
+        {65534, 0, "0, 65534 or -1"},
+        {UINT32_MAX, 0, "0, 65534 or -1"},
+        {1999, 0, "below Min"},
+        {1000, 0, "below Min"},
+        {60000, 0, "allow-system"},
+        {65533, 0, "allow-system"},
+        {65535, 0, "allow-system"},
+        {5001, 0, "sandboxd's own"},
+        {70000, 0, "DynamicUID="},
+        {79999, 0, "DynamicUID="},
+        /* allow-system lifts one reason alone */
+        {2000, IDENTITY_ALLOW_SYSTEM, NULL},
+        {60000, IDENTITY_ALLOW_SYSTEM, NULL},
+        {65535, IDENTITY_ALLOW_SYSTEM, NULL},
+        {0, IDENTITY_ALLOW_SYSTEM, "0, 65534 or -1"},
+        {65534, IDENTITY_ALLOW_SYSTEM, "0, 65534 or -1"},
+        {UINT32_MAX, IDENTITY_ALLOW_SYSTEM, "0, 65534 or -1"},
+        {1999, IDENTITY_ALLOW_SYSTEM, "below Min"},
+        {5001, IDENTITY_ALLOW_SYSTEM, "sandboxd's own"},
+        {60010, IDENTITY_ALLOW_SYSTEM, "sandboxd's own"},
+        {70000, IDENTITY_ALLOW_SYSTEM, "DynamicUID="},
+        /* the first of several */
+        {1, 0, "below Min"},
+        {60010, 0, "allow-system"},
+};
+
+/* Each id is judged, whichever of the three it is, and the reason says which. */
+static void test_refusal_of_an_id(void **state)
 {
-        builder_init(builder);
-        for (size_t i = 0; i < n; i++)
-                add_rule(builder, &rules[i], (uint32_t)i + 1);
-        return builder_finish(builder, (struct index_header){.min_uid = 1000, .min_gid = 500});
-}
-
-static void clear(struct builder *builder)
-{
-        list_clear(&builder->rules);
-        free(builder->data);
-}
-
-/* The line of the rule that matches, or 0. */
-static uint32_t match(const struct index *index, const struct identity_query *query)
-{
-        const struct index_rule *rule = identity_match(index, query);
-
-        return rule ? rule->line : 0;
-}
-
-/* Whether a single rule matches. */
-static bool matches(const struct written *written, const struct identity_query *query)
-{
-        struct builder builder;
-        struct index index = build(&builder, written, 1);
-        bool matched = match(&index, query) == 1;
-
-        clear(&builder);
-        return matched;
-}
-
-static void test_first_match(void **state)
-{
-        static const struct written rules[] = {
-                {"wiki", "alice", NULL, NULL, INDEX_DENY},
-                {"wiki", "alice", NULL, NULL, INDEX_BECOME},
-                {NULL, "alice", NULL, NULL, INDEX_BECOME},
-                {"wiki", NULL, NULL, NULL, INDEX_BECOME},
-                {"wiki", "bob", NULL, NULL, INDEX_DENY},
-        };
-        static const struct {
-                struct identity_query query;
-                uint32_t line;
-        } cases[] = {
-                {{"wiki", "alice", "", ""}, 1},
-                {{"cgi", "alice", "", ""}, 3},
-                {{"wiki", "bob", "", ""}, 4},
-                {{"wiki", "", "", ""}, 4},
-                {{"cgi", "bob", "", ""}, 0},
-                {{"", "", "", ""}, 0},
-                {{"wik", "bob", "", ""}, 0},
-                {{"WIKI", "bob", "", ""}, 0},
-                {{"wikis", "bob", "", ""}, 0},
-        };
-        struct builder builder;
-        struct index index = build(&builder, rules, ELEMENTS(rules));
+        struct index_header header = strict;
 
         (void)state;
-        for (size_t i = 0; i < ELEMENTS(cases); i++)
-                assert_int_equal(match(&index, &cases[i].query), cases[i].line);
-        clear(&builder);
-        index = build(&builder, NULL, 0);
-        assert_null(identity_match(&index, &cases[0].query));
-        clear(&builder);
+        header.min_gid = header.min_uid;
+        for (size_t i = 0; i < ELEMENTS(refusal_cases); i++) {
+                const struct refusal_case *one = &refusal_cases[i];
+
+                check_refusal(&header, &(struct identity){.uid = one->id, .gid = 3000}, one->flags, one->fault, i);
+                check_refusal(&header, &(struct identity){.uid = 3000, .gid = one->id}, one->flags, one->fault, i);
+                check_refusal(&header, &(struct identity){3000, 3000, 3, {3000, 3001, one->id}, ""}, one->flags,
+                        one->fault, i);
+                check_refusal(&header, &(struct identity){3000, 3000, 3, {one->id, 3001, 3000}, ""}, one->flags,
+                        one->fault, i);
+        }
 }
 
-static void test_users(void **state)
+/* What stands behind the last group is none. */
+static void test_refusal_reads_no_further(void **state)
+{
+        (void)state;
+        check_refusal(&strict, &(struct identity){3000, 3000, 2, {3000, 3001, 0}, ""}, 0, NULL, 0);
+        check_refusal(&strict, &(struct identity){3000, 3000, 0, {0}, ""}, 0, NULL, 1);
+}
+
+static void test_refusal_of_all_groups(void **state)
+{
+        struct identity identity = {.uid = 3000, .gid = 3000, .n_groups = INDEX_GROUPS_MAX};
+
+        (void)state;
+        for (uint32_t i = 0; i < INDEX_GROUPS_MAX; i++)
+                identity.groups[i] = 3000 + i;
+        check_refusal(&strict, &identity, 0, NULL, 0);
+        identity.groups[INDEX_GROUPS_MAX - 1] = 0;
+        check_refusal(&strict, &identity, 0, "one of its groups is 0", 1);
+}
+
+/* uid and gid have minimums of their own; the groups have the gid's. */
+static void test_refusal_minimums(void **state)
 {
         static const struct {
-                const char *rule, *user;
-                bool matches;
+                uint32_t uid, gid, group;
+                const char *fault;
         } cases[] = {
-                {NULL, "", true},
-                {NULL, "alice", true},
-                {"", "", true},
-                {"", "alice", false},
-                {"", "anonymous", false}, /* a user of that name is logged in */
-                {"anonymous", "", false},
-                {"anonymous", "anonymous", true},
-                {"any", "any", true},
-                {"any", "", false},
-                {"any", "alice", false},
-                {"alice", "alice", true},
-                {"alice", "Alice", false},
-                {"alice", "alic", false},
-                {"alice", "alicee", false},
-                {"alice", "", false},
-                {"*", "alice", false},
+                {2000, 1500, 1500, NULL},
+                {1999, 1500, 1500, "its uid is below MinUID="},
+                {2000, 1499, 1500, "its gid is below MinGID="},
+                {2000, 1500, 1499, "one of its groups is below MinGID="},
         };
 
         (void)state;
         for (size_t i = 0; i < ELEMENTS(cases); i++)
-                if (matches(&(struct written){.user = cases[i].rule, .action = INDEX_BECOME},
-                            &(struct identity_query){"s", cases[i].user, "192.0.2.1", "h"}) != cases[i].matches)
-                        fail_msg("rule %s, user %s", cases[i].rule, cases[i].user);
+                check_refusal(&strict, &(struct identity){cases[i].uid, cases[i].gid, 1, {cases[i].group}, ""}, 0,
+                        cases[i].fault, i);
 }
 
-static void test_addresses(void **state)
-{
-        static const struct {
-                const char *network, *address;
-                bool admits, denies;
-        } cases[] = {
-                {NULL, "", true, true},
-                {NULL, "nonsense", true, true},
-                {"10.0.0.0/8", "10.255.255.255", true, true},
-                {"10.0.0.0/8", "11.0.0.0", false, false},
-                {"10.0.0.0/8", "9.255.255.255", false, false},
-                {"10.0.0.0/9", "10.127.0.1", true, true},
-                {"10.0.0.0/9", "10.128.0.1", false, false},
-                {"10.1.2.3", "10.1.2.3", true, true},
-                {"10.1.2.3", "10.1.2.2", false, false},
-                {"10.1.2.2/31", "10.1.2.3", true, true},
-                {"10.1.2.2/31", "10.1.2.4", false, false},
-                {"0.0.0.0/0", "255.1.2.3", true, true},
-                {"0.0.0.0/0", "::1", false, false},
-                {"::/0", "::1", true, true},
-                {"::/0", "10.1.2.3", false, false},
-                {"2001:db8::/32", "2001:db8:ffff::1", true, true},
-                {"2001:db8::/32", "2001:DB8::1", true, true},
-                {"2001:db8::/32", "2001:db9::1", false, false},
-                {"2001:db8::/33", "2001:db8:7fff::", true, true},
-                {"2001:db8::/33", "2001:db8:8000::", false, false},
-                {"::1", "::1", true, true},
-                {"::1", "::", false, false},
-                /* IPv4-mapped: one address, two spellings */
-                {"10.0.0.0/8", "::ffff:10.1.2.3", true, true},
-                {"10.0.0.0/8", "::ffff:a01:203", true, true},
-                {"10.0.0.0/8", "::ffff:11.1.2.3", false, false},
-                {"::ffff:10.0.0.0/104", "10.1.2.3", true, true},
-                {"::ffff:10.0.0.0/104", "11.1.2.3", false, false},
-                {"::ffff:0:0/96", "198.51.100.7", true, true},
-                {"::/0", "::ffff:10.1.2.3", false, false},
-                {"10.0.0.0/8", "::10.1.2.3", false, false},
-                /* Not an address: only deny rules match. */
-                {"10.0.0.0/8", "", false, true},
-                {"10.0.0.0/8", "unix:", false, true},
-                {"10.0.0.0/8", "10.1.2", false, true},
-                {"10.0.0.0/8", "10.1.2.3.4", false, true},
-                {"10.0.0.0/8", "010.1.2.3", false, true},
-                {"10.0.0.0/8", " 10.1.2.3", false, true},
-                {"10.0.0.0/8", "10.1.2.3 ", false, true},
-                {"10.0.0.0/8", "10.1.2.3:80", false, true},
-                {"10.0.0.0/8", "[::1]", false, true},
-                {"10.0.0.0/8", "10.0.0.0/8", false, true},
-                {"10.0.0.0/8", "10.1.2.3/32", false, true},
-                {"fe80::/10", "fe80::1%eth0", false, true},
-                {"::/0", "", false, true},
-                {"0.0.0.0/0", "", false, true},
-                {"10.0.0.0/8", "0000:0000:0000:0000:0000:ffff:255.255.255.2555", false, true},
-        };
-
-        (void)state;
-        for (size_t i = 0; i < ELEMENTS(cases); i++) {
-                const struct identity_query query = {"s", "u", cases[i].address, "h"};
-                struct written rule = {.network = cases[i].network, .action = INDEX_BECOME};
-
-                if (matches(&rule, &query) != cases[i].admits)
-                        fail_msg("%s admits %s", cases[i].network, cases[i].address);
-                rule.action = INDEX_DENY;
-                if (matches(&rule, &query) != cases[i].denies)
-                        fail_msg("%s denies %s", cases[i].network, cases[i].address);
-        }
-}
-
-static void test_unknown_address_falls_to_any(void **state)
-{
-        static const struct written rules[] = {
-                {NULL, NULL, "10.0.0.0/8", NULL, INDEX_BECOME},
-                {NULL, NULL, NULL, NULL, INDEX_BECOME},
-        };
-        static const struct written denying[] = {
-                {NULL, NULL, "10.6.6.6", NULL, INDEX_DENY},
-                {NULL, NULL, NULL, NULL, INDEX_BECOME},
-        };
-        struct builder builder;
-        struct index index = build(&builder, rules, 2);
-
-        (void)state;
-        assert_int_equal(match(&index, &(struct identity_query){"s", "u", "?", "h"}), 2);
-        clear(&builder);
-        index = build(&builder, denying, 2);
-        assert_int_equal(match(&index, &(struct identity_query){"s", "u", "?", "h"}), 1);
-        assert_int_equal(match(&index, &(struct identity_query){"s", "u", "10.6.6.7", "h"}), 2);
-        clear(&builder);
-}
-
-static void test_hosts(void **state)
-{
-        static const struct {
-                const char *rule, *host;
-                bool matches;
-        } cases[] = {
-                {NULL, "", true},
-                {NULL, "x", true},
-                {"www.example.org", "www.example.org", true},
-                {"www.example.org", "WWW.Example.ORG", true},
-                {"www.example.org", "www.example.org.", true}, /* the same name, fully qualified */
-                {"www.example.org", "www.example.org..", false},
-                {".example.org", "www.example.org.", true},
-                {"www.example.org", "ww.example.org", false},
-                {".example.org", "www.example.org", true},
-                {".example.org", "A.B.EXAMPLE.ORG", true},
-                {".example.org", "example.org", false},
-                {".example.org", ".example.org", false},
-                {".example.org", "wwwexample.org", false},
-                {".example.org", "www.example.org.evil.net", false},
-                {".example.org", "www.example.com", false},
-                {".example.org", "g", false},
-        };
-
-        (void)state;
-        for (size_t i = 0; i < ELEMENTS(cases); i++)
-                if (matches(&(struct written){.host = cases[i].rule, .action = INDEX_BECOME},
-                            &(struct identity_query){"s", "u", "192.0.2.1", cases[i].host}) != cases[i].matches)
-                        fail_msg("rule %s, host %s", cases[i].rule, cases[i].host);
-}
-
-/* As for the address: leaving the host out is no way round a deny rule, and no way in. */
-static void test_unknown_host(void **state)
-{
-        static const char *const hosts[] = {"www.example.org", ".example.org"};
-        const struct identity_query query = {"s", "u", "192.0.2.1", ""};
-
-        (void)state;
-        for (size_t i = 0; i < ELEMENTS(hosts); i++) {
-                assert_false(matches(&(struct written){.host = hosts[i], .action = INDEX_BECOME}, &query));
-                assert_true(matches(&(struct written){.host = hosts[i], .action = INDEX_DENY}, &query));
-        }
-        assert_true(matches(&(struct written){.action = INDEX_BECOME}, &query));
-}
-
-/* A match kind that this version does not know matches nothing. */
-static void test_unknown_kinds(void **state)
-{
-        struct builder builder;
-        struct index_rule rule = {.action = INDEX_BECOME, .line = 1};
-        struct index index;
-
-        (void)state;
-        builder_init(&builder);
-        rule.source = builder_string(&builder, "x");
-        rule.user_match = INDEX_SUFFIX;
-        list_append(&builder.rules, &rule, sizeof(rule));
-        rule.user_match = 99;
-        list_append(&builder.rules, &rule, sizeof(rule));
-        rule.user_match = INDEX_ANY;
-        rule.host_match = INDEX_ANONYMOUS;
-        list_append(&builder.rules, &rule, sizeof(rule));
-        rule.host_match = 99;
-        list_append(&builder.rules, &rule, sizeof(rule));
-        index = builder_finish(&builder, (struct index_header){0});
-        assert_null(identity_match(&index, &(struct identity_query){"s", "", "192.0.2.1", ""}));
-        assert_null(identity_match(&index, &(struct identity_query){"s", "u", "192.0.2.1", "h"}));
-        clear(&builder);
-}
-
-static void test_parse_network(void **state)
-{
-        static const struct {
-                const char *text;
-                int result;
-                uint32_t family, prefix;
-        } cases[] = {
-                {"192.0.2.1", 0, AF_INET, 32},
-                {"192.0.2.0/24", 0, AF_INET, 24},
-                {"192.0.2.0/024", 0, AF_INET, 24},
-                {"0.0.0.0/0", 0, AF_INET, 0},
-                {"255.255.255.255/32", 0, AF_INET, 32},
-                {"::", 0, AF_INET6, 128},
-                {"::/0", 0, AF_INET6, 0},
-                {"2001:db8::/32", 0, AF_INET6, 32},
-                {"::ffff:192.0.2.1", 0, AF_INET, 32},
-                {"::ffff:192.0.2.0/120", 0, AF_INET, 24},
-                {"::ffff:0:0/96", 0, AF_INET, 0},
-                {"::fffe:0:0/95", 0, AF_INET6, 95},
-                {"192.0.2.1/24", -ERANGE, 0, 0},
-                {"128.0.0.0/0", -ERANGE, 0, 0},
-                {"192.0.2.3/31", -ERANGE, 0, 0},
-                {"2001:db8::1/64", -ERANGE, 0, 0},
-                {"2001:db8::/28", -ERANGE, 0, 0},
-                {"::ffff:192.0.2.1/120", -ERANGE, 0, 0},
-                {"::ffff:0:0/95", -ERANGE, 0, 0},
-                {"", -EINVAL, 0, 0},
-                {"/", -EINVAL, 0, 0},
-                {"/8", -EINVAL, 0, 0},
-                {"192.0.2.0/", -EINVAL, 0, 0},
-                {"192.0.2.0/33", -EINVAL, 0, 0},
-                {"192.0.2.0/-1", -EINVAL, 0, 0},
-                {"192.0.2.0/+1", -EINVAL, 0, 0},
-                {"192.0.2.0/ 1", -EINVAL, 0, 0},
-                {"192.0.2.0/1 ", -EINVAL, 0, 0},
-                {"192.0.2.0/24/24", -EINVAL, 0, 0},
-                {"192.0.2.0/0x8", -EINVAL, 0, 0},
-                {"192.0.2.0/255.255.255.0", -EINVAL, 0, 0},
-                {"192.0.2.0/4294967296", -EINVAL, 0, 0},
-                {"192.0.2.0/99999999999999999999999", -EINVAL, 0, 0},
-                {"::/129", -EINVAL, 0, 0},
-                {"192.0.2", -EINVAL, 0, 0},
-                {"192.0.2.256", -EINVAL, 0, 0},
-                {"localhost", -EINVAL, 0, 0},
-                {":::", -EINVAL, 0, 0},
-                {"any", -EINVAL, 0, 0},
-        };
-        static const struct index_network untouched = {.family = 77, .prefix = 78, .address = {79}};
-
-        (void)state;
-        for (size_t i = 0; i < ELEMENTS(cases); i++) {
-                struct index_network network = untouched;
-
-                if (identity_parse_network(cases[i].text, &network) != cases[i].result)
-                        fail_msg("%s", cases[i].text);
-                if (cases[i].result < 0) {
-                        assert_memory_equal(&network, &untouched, sizeof(network));
-                } else {
-                        assert_int_equal(network.family, cases[i].family);
-                        assert_int_equal(network.prefix, cases[i].prefix);
-                }
-        }
-}
-
-static void test_refusal(void **state)
-{
-        static const uint32_t reserved[] = {5001, 6001};
-        static const struct {
-                uint32_t uid, gid, groups[2];
-                bool refused;
-        } cases[] = {
-                {1000, 500, {500, 501}, false},
-                {UINT32_MAX - 1, UINT32_MAX - 1, {UINT32_MAX - 1, 500}, false},
-                {0, 500, {500, 500}, true},
-                {1000, 0, {500, 500}, true},
-                {65534, 500, {500, 500}, true},
-                {1000, 65534, {500, 500}, true},
-                {1000, 500, {500, 65534}, true},
-                {65533, 65535, {65533, 65535}, false},
-                {UINT32_MAX, 500, {500, 500}, true},
-                {1000, UINT32_MAX, {500, 500}, true},
-                {999, 500, {500, 500}, true},
-                {1, 500, {500, 500}, true},
-                {1000, 499, {500, 500}, true},
-                {1000, 1, {500, 500}, true},
-                {5001, 500, {500, 500}, true},
-                {6001, 500, {500, 500}, true},
-                {1000, 5001, {500, 500}, true},
-                {1000, 6001, {500, 500}, true},
-                {1000, 500, {500, 0}, true},
-                {1000, 500, {0, 500}, true},
-                {1000, 500, {UINT32_MAX, 500}, true},
-                {1000, 500, {500, 499}, true},
-                {1000, 500, {500, 5001}, true},
-                {1000, 500, {6001, 500}, true},
-        };
-
-        (void)state;
-        for (size_t i = 0; i < ELEMENTS(cases); i++) {
-                struct index_rule rule = {.action = INDEX_BECOME, .uid = cases[i].uid, .gid = cases[i].gid};
-                struct builder builder;
-                struct index index;
-
-                builder_init(&builder);
-                rule.groups = builder_array(&builder, cases[i].groups, 2, sizeof(uint32_t));
-                index = builder_finish(&builder, (struct index_header){.min_uid = 1000, .min_gid = 500});
-                if ((identity_refusal(&index, &rule, reserved, 2) != NULL) != cases[i].refused)
-                        fail_msg("%u:%u %u %u", cases[i].uid, cases[i].gid, cases[i].groups[0], cases[i].groups[1]);
-                clear(&builder);
-        }
-}
-
-/* Whatever the minimum says: not root, and not "no change". */
+/* Whatever the minimum says: not root, nobody, and "no change"; and system accounts only when the rule says so. */
 static void test_refusal_without_minimum(void **state)
 {
-        static const uint32_t ids[] = {0, 65534, UINT32_MAX};
-        struct builder builder;
-        struct index index;
+        static const struct index_header header = {0};
+        static const struct refusal_case cases[] = {
+                {0, IDENTITY_ALLOW_SYSTEM, "0, 65534 or -1"},
+                {65534, IDENTITY_ALLOW_SYSTEM, "0, 65534 or -1"},
+                {UINT32_MAX, IDENTITY_ALLOW_SYSTEM, "0, 65534 or -1"},
+                {1, IDENTITY_ALLOW_SYSTEM, NULL},
+                {999, IDENTITY_ALLOW_SYSTEM, NULL},
+                {1, 0, "allow-system"},
+                {999, 0, "allow-system"},
+                {1000, 0, NULL},
+        };
 
         (void)state;
-        builder_init(&builder);
-        index = builder_finish(&builder, (struct index_header){0});
-        for (size_t i = 0; i < ELEMENTS(ids); i++) {
-                assert_non_null(identity_refusal(&index, &(struct index_rule){.uid = ids[i], .gid = 1}, NULL, 0));
-                assert_non_null(identity_refusal(&index, &(struct index_rule){.uid = 1, .gid = ids[i]}, NULL, 0));
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                check_refusal(&header, &(struct identity){.uid = cases[i].id, .gid = 1000}, cases[i].flags,
+                        cases[i].fault, i);
+                check_refusal(&header, &(struct identity){.uid = 1000, .gid = cases[i].id}, cases[i].flags,
+                        cases[i].fault, i);
+                check_refusal(&header, &(struct identity){1000, 1000, 1, {cases[i].id}, ""}, cases[i].flags,
+                        cases[i].fault, i);
         }
-        assert_null(identity_refusal(&index, &(struct index_rule){.uid = 1, .gid = 1}, NULL, 0));
-        clear(&builder);
 }
 
-/*
- * A second matcher, written from the manual and sharing nothing with the first: addresses as strings of binary
- * digits, hosts by folding and comparing from the end.
- */
-
-enum { RULES_MAX = 8, CASES = 20000 };
-
-static uint64_t seed = 20240229;
-
-static uint32_t below(uint32_t n)
+static void test_refusal_shell(void **state)
 {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        return (uint32_t)(seed >> 20) % n;
+        static const struct identity identity = {.uid = 3000, .gid = 3000};
+        struct index_header header = strict;
+
+        (void)state;
+        check_refusal(&header, &identity, 0, NULL, 0);
+        check_refusal(&header, &identity, IDENTITY_NO_SHELL, "RequireShell=", 1);
+        check_refusal(&header, &identity, IDENTITY_NO_SHELL | IDENTITY_ALLOW_SYSTEM, "RequireShell=", 2);
+        header.require_shell = 0;
+        check_refusal(&header, &identity, IDENTITY_NO_SHELL, NULL, 3);
 }
 
-/* "4" or "6" and the digits; an IPv4-mapped address is "4" and the last 32. Empty: not an address. */
-static void naive_bits(const char *text, char bits[130])
+static void test_refusal_dynamic(void **state)
 {
-        unsigned char bytes[16];
-        size_t n = 4, skip = 0;
+        static const struct index_header none = {.min_uid = 1000, .min_gid = 1000};
+        static const struct {
+                const struct index_header *header;
+                uint32_t uid, gid, group;
+                const char *fault;
+        } cases[] = {
+                {&strict, 70000, 70000, 3000, NULL},
+                {&strict, 79999, 79999, 3000, NULL},
+                {&strict, 69999, 70000, 3000, "allotted a uid outside"},
+                {&strict, 80000, 79999, 3000, "allotted a uid outside"},
+                {&strict, 70000, 69999, 3000, "allotted a gid outside"},
+                {&strict, 70000, 80000, 3000, "allotted a gid outside"},
+                {&strict, 70000, 70000, 70000, "one of its groups is in the range"},
+                {&none, 70000, 70000, 3000, "allotted a uid outside"},
+        };
 
-        bits[0] = '\0';
-        if (inet_pton(AF_INET, text, bytes) == 1) {
-                strcpy(bits, "4");
-        } else if (inet_pton(AF_INET6, text, bytes) == 1) {
-                n = 16;
-                if (memcmp(bytes, "\0\0\0\0\0\0\0\0\0\0\377\377", 12) == 0)
-                        skip = 12;
-                strcpy(bits, skip ? "4" : "6");
-        } else {
-                return;
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++)
+                check_refusal(cases[i].header, &(struct identity){cases[i].uid, cases[i].gid, 1, {cases[i].group}, ""},
+                        IDENTITY_DYNAMIC, cases[i].fault, i);
+        /* Without a range none is forbidden. */
+        check_refusal(&none, &(struct identity){.uid = 70000, .gid = 70000}, 0, NULL, 99);
+}
+
+/* All that can be wrong at once, taken away one after the other: uid, gid, groups, shell. */
+static void test_refusal_precedence(void **state)
+{
+        struct identity identity = {0, 0, 2, {0, 1499}, ""};
+
+        (void)state;
+        check_refusal(&strict, &identity, IDENTITY_NO_SHELL, "its uid is 0", 0);
+        identity.uid = 70000;
+        check_refusal(&strict, &identity, IDENTITY_NO_SHELL, "its uid is in the range", 1);
+        identity.uid = 3000;
+        check_refusal(&strict, &identity, IDENTITY_NO_SHELL, "its gid is 0", 2);
+        identity.gid = 5001;
+        check_refusal(&strict, &identity, IDENTITY_NO_SHELL, "its gid is one of sandboxd's own", 3);
+        identity.gid = 3000;
+        check_refusal(&strict, &identity, IDENTITY_NO_SHELL, "one of its groups is 0", 4);
+        identity.groups[0] = 3000;
+        check_refusal(&strict, &identity, IDENTITY_NO_SHELL, "one of its groups is below MinGID=", 5);
+        identity.groups[1] = 3000;
+        check_refusal(&strict, &identity, IDENTITY_NO_SHELL, "its shell", 6);
+        check_refusal(&strict, &identity, 0, NULL, 7);
+}
+
+static void test_names(void **state)
+{
+        static const struct {
+                const char *name, *fault;
+        } cases[] = {
+                {"alice", NULL},
+                {"a", NULL},
+                {"Alice.Smith@EXAMPLE.ORG", NULL},
+                {"EXAMPLE\\alice", NULL},
+                {"EXAMPLE+domain users", NULL},
+                {"machine$", NULL},
+                {"%user", NULL},
+                {".hidden", NULL},
+                {"...", NULL},
+                {"1a", NULL},
+                {"a1", NULL},
+                {"0x10", NULL},
+                {"alice-", NULL},
+                {"\xc3\xa9lodie", NULL},            /* U+00E9 */
+                {"\xc2\xa0", NULL},                 /* U+00A0, the first that is no control character */
+                {"\xdf\xbf", NULL},                 /* U+07FF */
+                {"\xe0\xa0\x80", NULL},             /* U+0800 */
+                {"\xe6\x97\xa5\xe6\x9c\xac", NULL}, /* U+65E5 U+672C */
+                {"\xed\x9f\xbf", NULL},             /* U+D7FF */
+                {"\xee\x80\x80", NULL},             /* U+E000 */
+                {"\xf0\x90\x80\x80", NULL},         /* U+10000 */
+                {"\xf4\x8f\xbf\xbf", NULL},         /* U+10FFFF */
+                {"", "empty"},
+                {"a/b", "'/'"},
+                {"/", "'/'"},
+                {"a:b", "':'"},
+                {":", "':'"},
+                {".", "'.'"},
+                {"..", "'.'"},
+                {"-alice", "begins with '-'"},
+                {"-", "begins with '-'"},
+                {"-1", "begins with '-'"},
+                {" alice", "blank"},
+                {"alice ", "blank"},
+                {" ", "blank"},
+                {"0", "digits"},
+                {"1000", "digits"},
+                {"00001000", "digits"},
+                {"4294967296", "digits"},
+                {"a\nb", "control"},
+                {"a\tb", "control"},
+                {"\x01", "control"},
+                {"a\x1f", "control"},
+                {"a\x7f", "control"},
+                {"a\xc2\x80", "control"},          /* U+0080 */
+                {"a\xc2\x9f", "control"},          /* U+009F */
+                {"a\x80", "UTF-8"},                /* continues nothing */
+                {"a\xbf", "UTF-8"},                /* likewise */
+                {"\xc3", "UTF-8"},                 /* cut short */
+                {"\xe6\x97", "UTF-8"},             /* likewise */
+                {"\xf0\x90\x80", "UTF-8"},         /* likewise */
+                {"\xc3(", "UTF-8"},                /* not continued */
+                {"\xe6\x97(", "UTF-8"},            /* likewise */
+                {"\xc0\xaf", "UTF-8"},             /* "/" in two bytes */
+                {"\xc1\xbf", "UTF-8"},             /* U+007F in two */
+                {"\xe0\x80\xaf", "UTF-8"},         /* "/" in three */
+                {"\xe0\x9f\xbf", "UTF-8"},         /* U+07FF in three */
+                {"\xf0\x80\x80\xaf", "UTF-8"},     /* "/" in four */
+                {"\xf0\x8f\xbf\xbf", "UTF-8"},     /* U+FFFF in four */
+                {"\xed\xa0\x80", "UTF-8"},         /* a surrogate */
+                {"\xed\xbf\xbf", "UTF-8"},         /* likewise */
+                {"\xf4\x90\x80\x80", "UTF-8"},     /* U+110000 */
+                {"\xf5\x80\x80\x80", "UTF-8"},     /* above */
+                {"\xf8\x88\x80\x80\x80", "UTF-8"}, /* five bytes */
+                {"\xff", "UTF-8"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                const char *reason = identity_name_refusal(cases[i].name);
+
+                if (!reason != !cases[i].fault || (reason && !strstr(reason, cases[i].fault)))
+                        fail_msg("case %zu, '%s': %s, expected %s", i, cases[i].name, reason, cases[i].fault);
         }
-        for (size_t i = skip * 8; i < n * 8; i++)
-                strcat(bits, bytes[i / 8] >> (7 - i % 8) & 1 ? "1" : "0");
 }
 
-static bool naive_address(const struct written *rule, const char *address)
+static void test_name_length(void **state)
 {
-        char network[64], network_bits[130], address_bits[130];
-        const char *slash;
-        size_t prefix, lost;
+        char name[258] = "";
 
-        if (!rule->network)
-                return true;
-        naive_bits(address, address_bits);
-        if (!address_bits[0])
-                return rule->action == INDEX_DENY;
-        snprintf(network, sizeof(network), "%s", rule->network);
-        slash = strchr(rule->network, '/');
-        network[strcspn(network, "/")] = '\0';
-        naive_bits(network, network_bits);
-        if (!slash)
-                return strcmp(network_bits, address_bits) == 0;
-        prefix = (size_t)atoi(slash + 1);
-        lost = strchr(network, ':') && network_bits[0] == '4' ? 96 : 0;
-        return strncmp(network_bits, address_bits, 1 + prefix - lost) == 0;
+        (void)state;
+        memset(name, 'a', 255);
+        assert_null(identity_name_refusal(name));
+        name[255] = 'a';
+        assert_string_equal(identity_name_refusal(name), "it is longer than 255 bytes");
+        /* 254 bytes, and one character of two */
+        memcpy(name + 254, "\xc3\xa9", 3);
+        assert_string_equal(identity_name_refusal(name), "it is longer than 255 bytes");
 }
 
-static bool naive_host(const struct written *written, const char *host)
+static void test_needs_categories(void **state)
 {
-        const char *rule = written->host;
-        size_t r, h;
-
-        if (!rule)
-                return true;
-        if (!host[0])
-                return written->action == INDEX_DENY;
-        r = strlen(rule);
-        h = strlen(host);
-        if (rule[0] == '.' ? h <= r : h != r)
-                return false;
-        while (r > 0)
-                if (tolower((unsigned char)rule[--r]) != tolower((unsigned char)host[--h]))
-                        return false;
-        return true;
+        (void)state;
+        assert_false(identity_context_needs_categories(NULL));
+        assert_false(identity_context_needs_categories(""));
+        assert_false(identity_context_needs_categories("u:r:t:s0:c1,c2"));
+        assert_false(identity_context_needs_categories("t:s0:%mc"));
+        assert_true(identity_context_needs_categories("u:r:t:s0:%mcs"));
+        assert_true(identity_context_needs_categories("*:s0:c1,%mcs"));
 }
 
-static uint32_t naive_match(const struct written *rules, size_t n, const struct identity_query *query)
+#define BASE "u_u:u_r:u_t:s0:c5"
+
+static void test_contexts(void **state)
 {
-        for (size_t i = 0; i < n; i++)
-                if ((!rules[i].service || !strcmp(rules[i].service, query->service)) &&
-                        (!rules[i].user || !strcmp(rules[i].user, query->user)) &&
-                        naive_address(&rules[i], query->address) && naive_host(&rules[i], query->host))
-                        return (uint32_t)i + 1;
-        return 0;
-}
+        static const struct {
+                const char *context, *base;
+                const char *result; /* NULL: -EINVAL */
+        } cases[] = {
+                {NULL, NULL, ""},
+                {NULL, BASE, BASE},
+                {NULL, "u_u:u_r:u_t", "u_u:u_r:u_t"},
+                {NULL, "u_u:u_r:u_t:s0:%mcs", "u_u:u_r:u_t:s0:c3,c1023"},
+                /* whole */
+                {"a_u:a_r:a_t", NULL, "a_u:a_r:a_t"},
+                {"a_u:a_r:a_t", BASE, "a_u:a_r:a_t"}, /* a whole one is not completed */
+                {"a_u:a_r:a_t:s1", BASE, "a_u:a_r:a_t:s1"},
+                {"a_u:a_r:a_t:s0:c1,c2", NULL, "a_u:a_r:a_t:s0:c1,c2"},
+                {"a_u:a_r:a_t:s0-s0:c0.c1023", NULL, "a_u:a_r:a_t:s0-s0:c0.c1023"},
+                {"a-u.x:a_r:A_t9:s0", NULL, "a-u.x:a_r:A_t9:s0"},
+                {"a_u:a_r:a_t:s0", "no context", "a_u:a_r:a_t:s0"}, /* nothing is kept: it is not read */
+                {"a_u:a_r:*:s1", BASE, "a_u:a_r:u_t:s1"},
+                {"a_u:a_r:a_t:*", BASE, "a_u:a_r:a_t:s0:c5"},
+                {"a_u:a_r:*:*", BASE, "a_u:a_r:u_t:s0:c5"},
+                {"a_u:a_r:*", BASE, "a_u:a_r:u_t"},
+                /* type */
+                {"a_t", BASE, "u_u:u_r:a_t:s0:c5"},
+                {"a_t", "u_u:u_r:u_t", "u_u:u_r:a_t"},
+                {"s0", BASE, "u_u:u_r:s0:s0:c5"},
+                {"*", BASE, BASE},
+                {"*", "u_u:u_r:u_t", "u_u:u_r:u_t"},
+                /* type:range */
+                {"a_t:s0", BASE, "u_u:u_r:a_t:s0"},
+                {"a_t:s15", BASE, "u_u:u_r:a_t:s15"},
+                {"a_t:s0:c1", BASE, "u_u:u_r:a_t:s0:c1"},
+                {"a_t:s0:c1,c2", "u_u:u_r:u_t", "u_u:u_r:a_t:s0:c1,c2"},
+                {"a_t:s0-s0:c1", BASE, "u_u:u_r:a_t:s0-s0:c1"},
+                {"*:s0:c1", BASE, "u_u:u_r:u_t:s0:c1"},
+                {"a_t:*", BASE, "u_u:u_r:a_t:s0:c5"},
+                {"*:*", BASE, BASE},
+                /* a role that only looks a little like a level */
+                {"a_u:s0_r:a_t", BASE, "a_u:s0_r:a_t"},
+                {"a_u:s:a_t", BASE, "a_u:s:a_t"},
+                {"a_u:system_r:a_t", BASE, "a_u:system_r:a_t"},
+                /* %mcs */
+                {"a_u:a_r:a_t:s0:%mcs", NULL, "a_u:a_r:a_t:s0:c3,c1023"},
+                {"a_t:s0:%mcs", BASE, "u_u:u_r:a_t:s0:c3,c1023"},
+                {"*:s0:%mcs", BASE, "u_u:u_r:u_t:s0:c3,c1023"},
+                {"*:s0:c0,%mcs", BASE, "u_u:u_r:u_t:s0:c0,c3,c1023"},
+                {"*:s0:%mcs,c1", BASE, "u_u:u_r:u_t:s0:c3,c1023,c1"},
+                {"*:s0:%mcs-s0:%mcs", BASE, "u_u:u_r:u_t:s0:c3,c1023-s0:c3,c1023"},
+                {"a_t:*", "u_u:u_r:u_t:s0:%mcs", "u_u:u_r:a_t:s0:c3,c1023"},
+                {"a_t", "u_u:u_r:u_t:s0:%mcs", "u_u:u_r:a_t:s0:c3,c1023"},
+                {"a_t:s1", "u_u:u_r:u_t:s0:%mcs", "u_u:u_r:a_t:s1"},
+                /* to be kept, and there is none */
+                {"a_t", NULL, NULL},
+                {"a_t:s0", NULL, NULL},
+                {"*", NULL, NULL},
+                {"*:s0", NULL, NULL},
+                {"a_t:*", NULL, NULL},
+                {"a_u:a_r:*", NULL, NULL},
+                {"a_u:a_r:a_t:*", NULL, NULL},
+                {"a_t:*", "u_u:u_r:u_t", NULL},
+                {"a_u:a_r:a_t:*", "u_u:u_r:u_t", NULL},
+                /* a base that is none, or needs one itself */
+                {NULL, "", NULL},
+                {NULL, "u_t", NULL},
+                {NULL, "u_t:s0", NULL},
+                {NULL, "u_u:u_r:*", NULL},
+                {NULL, "u_u:u_r:u_t:*", NULL},
+                {"a_t", "u_t:s0", NULL},
+                {"a_t", "u_t", NULL},
+                {"a_t", "", NULL},
+                {"a_t", "u_u:u_r:*:s0", NULL},
+                {"a_t:s0", "u_u:u_r:u_t:*", NULL},
+                {"a_t", "u_u:u_r:u_t:", NULL},
+                /* no context */
+                {"", BASE, NULL},
+                {":", BASE, NULL},
+                {"a_t:", BASE, NULL},
+                {":s0", BASE, NULL},
+                {"a_t:c1", BASE, NULL},
+                {"a_t:%mcs", BASE, NULL},
+                {"a_r:a_t", BASE, NULL},
+                {"a_u:a_r", BASE, NULL},
+                {"a_u:a_r:", BASE, NULL},
+                {"a_u::a_t", BASE, NULL},
+                {":a_r:a_t", BASE, NULL},
+                {"a_u:a_r:a_t:", BASE, NULL},
+                {"a_u:a_r::s0", BASE, NULL},
+                {"*:a_r:a_t", BASE, NULL},
+                {"a_u:*:a_t", BASE, NULL},
+                {"**", BASE, NULL},
+                {"a*", BASE, NULL},
+                {"a_t:**", BASE, NULL},
+                {"a_t:s0:*", BASE, NULL},
+                {"a_t s0", BASE, NULL},
+                {"a_t\n", BASE, NULL},
+                {"a_u:a_r:a_t:s0 ", BASE, NULL},
+                {"a_u:a_r:a_t:s0\n", BASE, NULL},
+                {"a_%mcs", BASE, NULL},
+                {"%mcs", BASE, NULL},
+                {"a_u:%mcs:a_t:s0", BASE, NULL},
+                {"a_u:a_r:a_t:%mcs", BASE, NULL},
+                {"*:s0:%", BASE, NULL},
+                {"*:s0:%mc", BASE, NULL},
+                {"*:s0:%MCS", BASE, NULL},
+                {"*:s0:%mcsx", BASE, NULL},
+                {"*:s0:c1%mcs", BASE, NULL},
+                {"*:s0:c1.%mcs", BASE, NULL},
+                {"*:s0:%mcs.c1023", BASE, NULL},
+                {"*:s0:%mcs%mcs", BASE, NULL},
+                {"*:s0:%user", BASE, NULL},
+        };
 
-/* An address near one of a few, so that rules and queries meet. */
-static void random_address(char *text, size_t size, uint32_t prefix, bool *ret_v6)
-{
-        static const char *const near[] = {
-                "10.0.0.0", "10.128.0.0", "192.0.2.0", "2001:db8::", "::ffff:10.0.0.0", "fe80::"};
-        unsigned char bytes[16] = {0};
-        const char *base = near[below(ELEMENTS(near))];
-        bool v6 = strchr(base, ':');
-        uint32_t width = v6 ? 128 : 32;
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                char text[INDEX_CONTEXT_MAX + 1] = "untouched";
+                int r = identity_context(cases[i].context, cases[i].base, 3, 1023, text);
 
-        inet_pton(v6 ? AF_INET6 : AF_INET, base, bytes);
-        for (int i = 0; i < 3; i++) {
-                uint32_t bit = below(width);
-
-                bytes[bit / 8] ^= (unsigned char)(0x80 >> bit % 8);
+                if (r != (cases[i].result ? 0 : -EINVAL) ||
+                        strcmp(text, cases[i].result ? cases[i].result : "untouched") != 0)
+                        fail_msg("case %zu, '%s' on '%s': %d, '%s'", i, cases[i].context, cases[i].base, r, text);
         }
-        for (uint32_t bit = prefix; bit < width; bit++)
-                bytes[bit / 8] &= (unsigned char)~(0x80 >> bit % 8);
-        inet_ntop(v6 ? AF_INET6 : AF_INET, bytes, text, (socklen_t)size);
-        *ret_v6 = v6;
 }
 
-static const char *random_network(char *text, size_t size)
+/* Text with a type so long that the whole has `length` bytes. */
+static const char *long_context(const char *before, size_t length, const char *behind, char text[512])
 {
-        uint32_t prefix = below(4) ? below(129) : 104;
-        bool v6;
-        size_t length;
+        size_t fill = length - strlen(before) - strlen(behind);
 
-        if (below(3) == 0)
-                return NULL;
-        random_address(text, size, prefix, &v6);
-        length = strlen(text);
-        if (!v6 && prefix > 32)
-                prefix = 32;
-        if (prefix < (v6 ? 128 : 32) || below(2))
-                snprintf(text + length, size - length, "/%u", prefix);
+        strcpy(text, before);
+        memset(text + strlen(before), 't', fill);
+        strcpy(text + strlen(before) + fill, behind);
+        assert_int_equal(strlen(text), length);
         return text;
 }
 
-static const char *pick(const char *const *list, size_t n)
+static void test_context_length(void **state)
 {
-        return list[below((uint32_t)n)];
-}
-
-static void test_differential(void **state)
-{
-        static const char *const services[] = {"wiki", "cgi", "mail"};
-        static const char *const users[] = {"", "alice", "bob", "any", "anonymous", "*"};
-        static const char *const hosts[] = {"", "example.org", "www.example.org", "a.www.EXAMPLE.org", ".example.org",
-                "Example.Org", "xexample.org", "org"};
-        static const char *const rule_hosts[] = {"example.org", "www.example.org", ".example.org", ".org", "."};
-        static const char *const odd[] = {"", "-", "10.0.0.0/8", "10.0.0", "::g"};
-        unsigned matched = 0;
+        static const struct {
+                const char *before;
+                size_t length;
+                const char *behind, *base;
+                int result;
+        } cases[] = {
+                {"u:r:", 255, ":s0", NULL, 0},
+                {"u:r:", 256, ":s0", NULL, -ENAMETOOLONG},
+                {"u:r:", 400, ":s0", NULL, -ENAMETOOLONG},
+                {"", 256, "", BASE, -ENAMETOOLONG},
+                /* completed: "u_u:u_r:" and ":s0:c5" make fourteen more */
+                {"", 241, "", BASE, 0},
+                {"", 242, "", BASE, -ENAMETOOLONG},
+                {"", 255, "", BASE, -ENAMETOOLONG},
+                /* "%mcs" becomes "c3,c1023": four more */
+                {"u:r:", 251, ":s0:%mcs", NULL, 0},
+                {"u:r:", 252, ":s0:%mcs", NULL, -ENAMETOOLONG},
+                {"u:r:", 255, ":s0:%mcs,c1", NULL, -ENAMETOOLONG},
+        };
 
         (void)state;
-        print_message("seed %ju\n", (uintmax_t)seed);
-        for (unsigned i = 0; i < CASES; i++) {
-                char networks[RULES_MAX][64], address[64];
-                struct written rules[RULES_MAX];
-                size_t n = 1 + below(RULES_MAX);
-                struct identity_query query;
-                struct builder builder;
-                struct index index;
-                uint32_t expected;
-                bool v6;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                char context[512], text[INDEX_CONTEXT_MAX + 1] = "untouched";
+                int r;
 
-                for (size_t k = 0; k < n; k++)
-                        rules[k] = (struct written){
-                                .service = below(2) ? NULL : pick(services, ELEMENTS(services)),
-                                .user = below(2) ? NULL : pick(users, ELEMENTS(users)),
-                                .network = random_network(networks[k], sizeof(networks[k])),
-                                .host = below(2) ? NULL : pick(rule_hosts, ELEMENTS(rule_hosts)),
-                                .action = below(3) ? INDEX_BECOME : INDEX_DENY,
-                        };
-                random_address(address, sizeof(address), 128, &v6);
-                query.service = pick(services, ELEMENTS(services));
-                query.user = pick(users, ELEMENTS(users));
-                query.address = below(8) ? address : pick(odd, ELEMENTS(odd));
-                query.host = pick(hosts, ELEMENTS(hosts));
-                index = build(&builder, rules, n);
-                expected = naive_match(rules, n, &query);
-                matched += expected != 0;
-                if (match(&index, &query) != expected)
-                        fail_msg("case %u: %s %s %s %s: rule %u, expected %u", i, query.service, query.user,
-                                query.address, query.host, match(&index, &query), expected);
-                clear(&builder);
+                long_context(cases[i].before, cases[i].length, cases[i].behind, context);
+                r = identity_context(context, cases[i].base, 3, 1023, text);
+                if (r != cases[i].result)
+                        fail_msg("case %zu: %d", i, r);
+                if (r == 0)
+                        assert_in_range(strlen(text), INDEX_CONTEXT_MAX, INDEX_CONTEXT_MAX);
+                else
+                        assert_string_equal(text, "untouched");
         }
-        print_message("%u of %u matched\n", matched, CASES);
-        assert_in_range(matched, CASES / 5, CASES - CASES / 5);
+}
+
+static void test_context_long_base(void **state)
+{
+        char base[512], text[INDEX_CONTEXT_MAX + 1] = "untouched";
+
+        (void)state;
+        long_context("u:r:", 256, ":s0", base);
+        assert_int_equal(identity_context(NULL, base, 0, 1, text), -ENAMETOOLONG);
+        assert_int_equal(identity_context("a_t", base, 0, 1, text), -ENAMETOOLONG);
+        assert_string_equal(text, "untouched");
 }
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_first_match),
-                cmocka_unit_test(test_users),
-                cmocka_unit_test(test_addresses),
-                cmocka_unit_test(test_unknown_address_falls_to_any),
-                cmocka_unit_test(test_hosts),
-                cmocka_unit_test(test_unknown_host),
-                cmocka_unit_test(test_unknown_kinds),
-                cmocka_unit_test(test_parse_network),
-                cmocka_unit_test(test_refusal),
+                cmocka_unit_test(test_refusal_of_an_id),
+                cmocka_unit_test(test_refusal_reads_no_further),
+                cmocka_unit_test(test_refusal_of_all_groups),
+                cmocka_unit_test(test_refusal_minimums),
                 cmocka_unit_test(test_refusal_without_minimum),
-                cmocka_unit_test(test_differential),
+                cmocka_unit_test(test_refusal_shell),
+                cmocka_unit_test(test_refusal_dynamic),
+                cmocka_unit_test(test_refusal_precedence),
+                cmocka_unit_test(test_names),
+                cmocka_unit_test(test_name_length),
+                cmocka_unit_test(test_needs_categories),
+                cmocka_unit_test(test_contexts),
+                cmocka_unit_test(test_context_length),
+                cmocka_unit_test(test_context_long_base),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links: compiler/builder.c sandboxd/identity.c sandboxd/front.c common/door.c */
+/* links: compiler/builder.c compiler/memory.c common/network.c common/front.c common/door.c */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,22 +63,18 @@ static void test_valid(void **state)
 {
         struct index index;
         const struct index_service *services;
-        const struct index_rule *rules;
 
         (void)state;
         restore();
         assert_int_equal(open_copy(valid.size), 0);
         assert_int_equal(index_open(sample_memfd(copy, valid.size, ALL_SEALS | F_SEAL_SEAL), &index), 0);
         services = index_services(&index);
-        rules = index_rules(&index);
         assert_int_equal(index.header->services.count, 2);
-        assert_int_equal(index.header->rules.count, 3);
         assert_string_equal(index_text(&index, services[0].name), "wiki");
         assert_string_equal(index_text(&index, services[1].name), "cgi");
         assert_null(index_text(&index, 0));
         assert_string_equal(index_item(&index, services[1].doors, 1), "tcp:127.0.0.1:9000");
-        assert_int_equal(((const uint32_t *)index_array(&index, rules[0].groups))[2], 4002);
-        assert_string_equal(index_text(&index, rules[0].host), ".example.org");
+        assert_int_equal(((const uint32_t *)index_array(&index, services[0].front_end_users))[2], 35);
         index_close(&index);
 }
 
@@ -127,8 +123,8 @@ static void test_sizes(void **state)
                 assert_int_equal(open_copy(size), -EBADMSG);
         assert_int_equal(open_copy(valid.size + 1), -EBADMSG);
         assert_int_equal(open_copy(valid.size + 4096), -EBADMSG);
-        /* A header that agrees does not help what was cut off. The rules are the last that lies in the sample. */
-        for (uint32_t size = 0; size < valid.header->rules.offset + 3 * sizeof(struct index_rule); size++) {
+        /* A header that agrees does not help what was cut off. The services are the last that lies in the sample. */
+        for (uint32_t size = 0; size < valid.header->services.offset + 2 * sizeof(struct index_service); size++) {
                 ((struct index_header *)(void *)copy)->size = size;
                 assert_int_equal(open_copy(size), -EBADMSG);
         }
@@ -140,7 +136,7 @@ static void test_sizes(void **state)
         close_fd(fd);
 }
 
-enum base { HEADER, SERVICE, BIND, TRUSTED, DOORS, RULE, LAST_RULE };
+enum base { HEADER, SERVICE, BIND, TRUSTED, DOORS };
 
 static size_t base_offset(enum base base)
 {
@@ -155,10 +151,6 @@ static size_t base_offset(enum base base)
                 return service[1].trusted.offset + sizeof(struct index_network);
         case DOORS:
                 return service[1].doors.offset + sizeof(index_string);
-        case RULE:
-                return valid.header->rules.offset;
-        case LAST_RULE:
-                return valid.header->rules.offset + 2 * sizeof(struct index_rule);
         default:
                 return 0;
         }
@@ -168,8 +160,6 @@ static size_t base_offset(enum base base)
 #define S(field) SERVICE, offsetof(struct index_service, field)
 #define B(field) BIND, offsetof(struct index_bind, field)
 #define T(field) TRUSTED, offsetof(struct index_network, field)
-#define R(field) RULE, offsetof(struct index_rule, field)
-#define L(field) LAST_RULE, offsetof(struct index_rule, field)
 
 /* One 32-bit word changed. `from_end`: the value is added to the index's size. */
 static void test_corrupt(void **state)
@@ -198,10 +188,6 @@ static void test_corrupt(void **state)
                 {H(services.count), UINT32_C(0x80000000), false, -EBADMSG},
                 {H(services.count), 1, false, 0},
                 {H(services.count), 0, false, 0},
-                {H(rules.offset), 0, false, -EBADMSG},
-                {H(rules.offset), 0, true, -EBADMSG},
-                {H(rules.count), 4, false, -EBADMSG},
-                {H(rules.count), UINT32_MAX, false, -EBADMSG},
                 /* strings */
                 {S(name), 0, false, -EBADMSG},
                 {S(name), 0, true, -EBADMSG},
@@ -261,26 +247,6 @@ static void test_corrupt(void **state)
                 {S(filter_deny.count), UINT32_C(0x20000000), false, -EBADMSG},
                 {S(filter_last.offset), 0, true, -EBADMSG},
                 {S(filter_last.offset), 0, false, -EBADMSG},
-                /* rules */
-                {R(service), 0, true, -EBADMSG},
-                {R(service), 0, false, 0},
-                {R(user), 0, true, -EBADMSG},
-                {R(user), 0, false, -EBADMSG},
-                {R(host), 0, true, -EBADMSG},
-                {R(host), 0, false, -EBADMSG},
-                {L(user_match), INDEX_EXACT, false, -EBADMSG}, /* equal to no string */
-                {L(host_match), INDEX_EXACT, false, -EBADMSG},
-                {L(host_match), INDEX_SUFFIX, false, -EBADMSG},
-                {R(network.family), 0, false, -EBADMSG},
-                {R(network.family), 3, false, -EBADMSG},
-                {R(network.prefix), 33, false, -EBADMSG},
-                {R(groups.offset), 0, true, -EBADMSG},
-                {R(groups.count), INDEX_GROUPS_MAX + 1, false, -EBADMSG},
-                {R(groups.count), UINT32_MAX, false, -EBADMSG},
-                {R(account), 0, true, -EBADMSG},
-                {R(context), UINT32_MAX, false, -EBADMSG},
-                {R(source), 0, false, -EBADMSG},
-                {R(source), 0, true, -EBADMSG},
         };
 
         (void)state;
@@ -322,7 +288,7 @@ static void test_misaligned(void **state)
                 }
         for (uint32_t shift = 1; shift < 8; shift++) {
                 restore();
-                ((struct index_header *)(void *)copy)->rules.offset -= shift;
+                ((struct index_header *)(void *)copy)->services.offset -= shift;
                 assert_int_equal(open_copy(valid.size), -EBADMSG);
         }
 }

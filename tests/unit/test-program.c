@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links: child/program.c child/memfd.c common/index.c compiler/builder.c */
+/* links: child/program.c child/memfd.c common/index.c compiler/builder.c compiler/memory.c */
 
 /*
  * The checks on scripts and programs, on a temporary tree. Run as root, which gives files to owners:

@@ -139,6 +139,89 @@ static void test_script(void **state)
         }
 }
 
+static void ask(struct wire_question *question, const char *const *names, uint32_t n_names)
+{
+        wire_init_question(question);
+        question->n_names = n_names;
+        for (uint32_t i = 0; i < n_names; i++)
+                strcpy(question->names[i], names[i]);
+        assert_int_equal(wire_check_question(question, sizeof(*question), 0), 0);
+}
+
+static void test_answer(void **state)
+{
+        /* Not in the order in which they came; one twice; and others that are not there, or differ a little. */
+        static const char *const names[] = {
+                "SSL_CLIENT_S_DN_CN", "A", "HTTP_PROXY", "A", "MISSING", "EMPTY", "a", "SANDBOXD_X"};
+        static const char *const values[] = {"Alice Example", "1", "", "1", "", "", "", ""};
+        struct wire_variables variables;
+        struct wire_question question;
+        struct params params;
+        const char *name;
+
+        (void)state;
+        memset(&variables, 0xee, sizeof(variables));
+        params_init(&params, 65536, 64);
+        add(&params, "A", "1", 1);
+        add(&params, "HTTP_PROXY", "evil", 4);
+        add(&params, "EMPTY", "", 0);
+        add(&params, "SANDBOXD_X", "evil", 4);
+        add(&params, "SSL_CLIENT_S_DN_CN", "Alice Example", 13);
+        ask(&question, names, ELEMENTS(names));
+        assert_int_equal(selectors_answer(&params, &question, &variables, &name), 0);
+        assert_int_equal(wire_check_variables(&variables, sizeof(variables), 0, ELEMENTS(names)), 0);
+        for (size_t i = 0; i < ELEMENTS(names); i++)
+                assert_string_equal(variables.values[i], values[i]);
+        params_clear(&params);
+        /* Nothing of an answer before is in the next. */
+        ask(&question, names, 1);
+        assert_int_equal(selectors_answer(&params, &question, &variables, &name), 0);
+        assert_int_equal(wire_check_variables(&variables, sizeof(variables), 0, 1), 0);
+        assert_string_equal(variables.values[0], "");
+}
+
+static void test_answer_refused(void **state)
+{
+        static const char *const names[] = {"A", "B"};
+        const struct {
+                const char *value;
+                size_t length;
+                int result;
+        } cases[] = {
+                {"plain", 5, 0},
+                {"a\nb", 3, -EINVAL},
+                {"\x7f", 1, -EINVAL},
+                {NULL, WIRE_VARIABLE_VALUE_SIZE - 1, 0},
+                {NULL, WIRE_VARIABLE_VALUE_SIZE, -EINVAL},
+                {NULL, 40000, -EINVAL},
+        };
+        static char long_value[40000];
+
+        (void)state;
+        memset(long_value, 'v', sizeof(long_value));
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                struct wire_variables variables;
+                struct wire_question question;
+                struct params params;
+                const char *name = NULL;
+
+                params_init(&params, 65536, 64);
+                add(&params, "A", "1", 1);
+                add(&params, "B", cases[i].value ? cases[i].value : long_value, cases[i].length);
+                ask(&question, names, 2);
+                assert_int_equal(selectors_answer(&params, &question, &variables, &name), cases[i].result);
+                if (cases[i].result < 0)
+                        assert_string_equal(name, "B");
+                else
+                        assert_int_equal(strlen(variables.values[1]), cases[i].length);
+                /* It harms nobody who does not ask for it. */
+                ask(&question, names, 1);
+                assert_int_equal(selectors_answer(&params, &question, &variables, &name), 0);
+                assert_string_equal(variables.values[0], "1");
+                params_clear(&params);
+        }
+}
+
 static void test_content_length(void **state)
 {
         static const struct {
@@ -182,6 +265,8 @@ int main(void)
                 cmocka_unit_test(test_fill_nothing),
                 cmocka_unit_test(test_fill_refused),
                 cmocka_unit_test(test_script),
+                cmocka_unit_test(test_answer),
+                cmocka_unit_test(test_answer_refused),
                 cmocka_unit_test(test_content_length),
         };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links: compiler/service.c compiler/ini-file.c compiler/map.c compiler/filter.c compiler/front-door.c */
-/* links: compiler/service-keys.c compiler/line.c compiler/value.c compiler/builder.c compiler/diagnostics.c */
-/* links: compiler/context.c sandboxd/identity.c common/index.c common/door.c */
+/* links: compiler/service.c compiler/ini-file.c compiler/filter.c compiler/front-door.c compiler/name-service.c */
+/* links: compiler/service-keys.c compiler/line.c compiler/value.c compiler/builder.c compiler/memory.c */
+/* links: compiler/diagnostics.c compiler/context.c compiler/context-text.c common/identity.c common/network.c */
+/* links: common/door.c */
 /* libs: -lseccomp -linih -lselinux */
 
 /* Values of a service's file that depend on more than their text. The file is in memory, in place of compiler/source.c.

@@ -210,6 +210,208 @@ static void test_result_reason(void **state)
         assert_int_equal(wire_check_result(&result, sizeof(result), 0), -EBADMSG);
 }
 
+static void valid_question(struct wire_question *question, uint32_t n_names)
+{
+        wire_init_question(question);
+        question->n_names = n_names;
+        for (uint32_t i = 0; i < n_names && i < WIRE_VARIABLES_MAX; i++)
+                strcpy(question->names[i], "SSL_CLIENT_S_DN_CN");
+}
+
+static int check_question(const struct wire_question *question)
+{
+        return wire_check_question(question, sizeof(*question), 0);
+}
+
+static void valid_variables(struct wire_variables *variables, uint32_t n_values)
+{
+        wire_init_variables(variables);
+        variables->n_values = n_values;
+        for (uint32_t i = 0; i < n_values && i < WIRE_VARIABLES_MAX; i++)
+                strcpy(variables->values[i], "Alice Example");
+}
+
+static int check_variables(const struct wire_variables *variables, size_t n_names)
+{
+        return wire_check_variables(variables, sizeof(*variables), 0, n_names);
+}
+
+static void test_init_question(void **state)
+{
+        struct wire_question question;
+        struct wire_variables variables;
+
+        (void)state;
+        memset(&question, 0xee, sizeof(question));
+        memset(&variables, 0xee, sizeof(variables));
+        wire_init_question(&question);
+        wire_init_variables(&variables);
+        assert_int_equal(question.magic, WIRE_QUESTION_MAGIC);
+        assert_int_equal(question.version, WIRE_VERSION);
+        assert_int_equal(variables.magic, WIRE_VARIABLES_MAGIC);
+        assert_int_equal(variables.version, WIRE_VERSION);
+        for (size_t i = offsetof(struct wire_question, n_names); i < sizeof(question); i++)
+                assert_int_equal(((const char *)&question)[i], 0);
+        for (size_t i = offsetof(struct wire_variables, n_values); i < sizeof(variables); i++)
+                assert_int_equal(((const char *)&variables)[i], 0);
+}
+
+static void test_question(void **state)
+{
+        struct wire_question question;
+
+        (void)state;
+        for (uint32_t n = 1; n <= WIRE_VARIABLES_MAX; n++) {
+                valid_question(&question, n);
+                assert_int_equal(check_question(&question), 0);
+        }
+        memset(question.names[7], 'N', sizeof(question.names[7]) - 1);
+        assert_int_equal(check_question(&question), 0);
+        valid_question(&question, 0);
+        assert_int_equal(check_question(&question), -EBADMSG);
+        valid_question(&question, WIRE_VARIABLES_MAX);
+        question.n_names = WIRE_VARIABLES_MAX + 1;
+        assert_int_equal(check_question(&question), -EBADMSG);
+        question.n_names = UINT32_MAX;
+        assert_int_equal(check_question(&question), -EBADMSG);
+        /* A name too few, a name too many. */
+        valid_question(&question, 2);
+        question.n_names = 3;
+        assert_int_equal(check_question(&question), -EBADMSG);
+        question.n_names = 1;
+        assert_int_equal(check_question(&question), -EBADMSG);
+        valid_question(&question, 3);
+        question.names[1][0] = '\0';
+        assert_int_equal(check_question(&question), -EBADMSG);
+        memset(question.names[1], 0, sizeof(question.names[1]));
+        assert_int_equal(check_question(&question), -EBADMSG);
+}
+
+static void test_question_envelope(void **state)
+{
+        const size_t size = sizeof(struct wire_question);
+        const struct {
+                size_t length, n_fds;
+                uint32_t magic, version;
+        } cases[] = {
+                {0, 0, WIRE_QUESTION_MAGIC, WIRE_VERSION},
+                {size - 1, 0, WIRE_QUESTION_MAGIC, WIRE_VERSION},
+                {size + 1, 0, WIRE_QUESTION_MAGIC, WIRE_VERSION},
+                {SIZE_MAX, 0, WIRE_QUESTION_MAGIC, WIRE_VERSION},
+                {size, 1, WIRE_QUESTION_MAGIC, WIRE_VERSION},
+                {size, SIZE_MAX, WIRE_QUESTION_MAGIC, WIRE_VERSION},
+                {size, 0, 0, WIRE_VERSION},
+                {size, 0, WIRE_MAGIC, WIRE_VERSION},
+                {size, 0, WIRE_VARIABLES_MAGIC, WIRE_VERSION},
+                {size, 0, WIRE_QUESTION_MAGIC, 1},
+                {size, 0, WIRE_QUESTION_MAGIC, WIRE_VERSION + 1},
+        };
+        struct wire_question question;
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                valid_question(&question, 2);
+                question.magic = cases[i].magic;
+                question.version = cases[i].version;
+                assert_int_equal(wire_check_question(&question, cases[i].length, cases[i].n_fds), -EBADMSG);
+        }
+}
+
+/* In every name, the unused ones too: a control character, no NUL at all, anything after the NUL. */
+static void test_question_names(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < WIRE_VARIABLES_MAX; i++) {
+                struct wire_question question;
+
+                for (uint32_t n = 1; n <= WIRE_VARIABLES_MAX; n++) {
+                        valid_question(&question, n);
+                        question.names[i][0] = '\n';
+                        assert_int_equal(check_question(&question), -EBADMSG);
+                        valid_question(&question, n);
+                        memset(question.names[i], 'a', sizeof(question.names[i]));
+                        assert_int_equal(check_question(&question), -EBADMSG);
+                        valid_question(&question, n);
+                        question.names[i][sizeof(question.names[i]) - 1] = 'x';
+                        assert_int_equal(check_question(&question), -EBADMSG);
+                }
+        }
+}
+
+static void test_variables(void **state)
+{
+        struct wire_variables variables;
+
+        (void)state;
+        for (uint32_t n = 1; n <= WIRE_VARIABLES_MAX; n++) {
+                valid_variables(&variables, n);
+                assert_int_equal(check_variables(&variables, n), 0);
+                assert_int_equal(check_variables(&variables, n - 1), -EBADMSG);
+                assert_int_equal(check_variables(&variables, n + 1), -EBADMSG);
+                /* Each may be empty, or full to the last byte before the NUL. */
+                memset(variables.values[n - 1], 0xc3, sizeof(variables.values[n - 1]) - 1);
+                assert_int_equal(check_variables(&variables, n), 0);
+                memset(variables.values, 0, sizeof(variables.values));
+                assert_int_equal(check_variables(&variables, n), 0);
+        }
+        /* One that nobody asked for. */
+        valid_variables(&variables, 3);
+        variables.n_values = 2;
+        assert_int_equal(check_variables(&variables, 2), -EBADMSG);
+        variables.n_values = UINT32_MAX;
+        assert_int_equal(check_variables(&variables, 3), -EBADMSG);
+}
+
+static void test_variables_envelope(void **state)
+{
+        const size_t size = sizeof(struct wire_variables);
+        const struct {
+                size_t length, n_fds;
+                uint32_t magic, version;
+        } cases[] = {
+                {0, 0, WIRE_VARIABLES_MAGIC, WIRE_VERSION},
+                {size - 1, 0, WIRE_VARIABLES_MAGIC, WIRE_VERSION},
+                {size + 1, 0, WIRE_VARIABLES_MAGIC, WIRE_VERSION},
+                {SIZE_MAX, 0, WIRE_VARIABLES_MAGIC, WIRE_VERSION},
+                {size, 1, WIRE_VARIABLES_MAGIC, WIRE_VERSION},
+                {size, WIRE_FDS, WIRE_VARIABLES_MAGIC, WIRE_VERSION},
+                {size, 0, 0, WIRE_VERSION},
+                {size, 0, WIRE_MAGIC, WIRE_VERSION},
+                {size, 0, WIRE_QUESTION_MAGIC, WIRE_VERSION},
+                {size, 0, WIRE_VARIABLES_MAGIC, 1},
+                {size, 0, WIRE_VARIABLES_MAGIC, WIRE_VERSION + 1},
+        };
+        struct wire_variables variables;
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                valid_variables(&variables, 2);
+                variables.magic = cases[i].magic;
+                variables.version = cases[i].version;
+                assert_int_equal(wire_check_variables(&variables, cases[i].length, cases[i].n_fds, 2), -EBADMSG);
+        }
+}
+
+static void test_variables_values(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < WIRE_VARIABLES_MAX; i++) {
+                struct wire_variables variables;
+
+                for (uint32_t n = 1; n <= WIRE_VARIABLES_MAX; n++) {
+                        valid_variables(&variables, n);
+                        variables.values[i][0] = '\x7f';
+                        assert_int_equal(check_variables(&variables, n), -EBADMSG);
+                        valid_variables(&variables, n);
+                        memset(variables.values[i], 'a', sizeof(variables.values[i]));
+                        assert_int_equal(check_variables(&variables, n), -EBADMSG);
+                        valid_variables(&variables, n);
+                        variables.values[i][sizeof(variables.values[i]) - 1] = 'x';
+                        assert_int_equal(check_variables(&variables, n), -EBADMSG);
+                }
+        }
+}
+
 static void test_set_string(void **state)
 {
         static const struct {
@@ -289,6 +491,13 @@ int main(void)
                 cmocka_unit_test(test_request_id),
                 cmocka_unit_test(test_result),
                 cmocka_unit_test(test_result_reason),
+                cmocka_unit_test(test_init_question),
+                cmocka_unit_test(test_question),
+                cmocka_unit_test(test_question_envelope),
+                cmocka_unit_test(test_question_names),
+                cmocka_unit_test(test_variables),
+                cmocka_unit_test(test_variables_envelope),
+                cmocka_unit_test(test_variables_values),
                 cmocka_unit_test(test_set_string),
                 cmocka_unit_test(test_outcomes),
         };
