@@ -10,7 +10,10 @@ import setools
 
 import vm
 
-PROGRAMS = ("fcgi_bridge_t", "sandboxd_t", "sandboxd_compiler_t", "sandboxd_zygote_t")
+PROGRAMS = (
+    *("fcgi_bridge_t", "sandboxd_t", "sandboxd_compiler_t", "sandboxd_zygote_t"),
+    *("sandboxd_names_t", "sandboxd_allot_t"),
+)
 FILES = ("sandboxd_service_t", "sandboxd_runtime_t", "fcgi_bridge_runtime_t", "sandboxd_conf_t")
 MANUAL = Path("policy/HACKING.md")
 
@@ -96,8 +99,10 @@ def test_who_becomes_what(policy):
     becomes = {domain: policy.targets(domain, "process", "transition", "dyntransition") for domain in PROGRAMS}
     assert becomes == {
         "fcgi_bridge_t": set(),
-        "sandboxd_t": {"sandboxd_compiler_t", "sandboxd_zygote_t"},
+        "sandboxd_t": {"sandboxd_allot_t", "sandboxd_compiler_t", "sandboxd_names_t", "sandboxd_zygote_t"},
         "sandboxd_compiler_t": set(),
+        "sandboxd_names_t": set(),
+        "sandboxd_allot_t": set(),
         "sandboxd_zygote_t": {"sandboxd_app_domain"},
     }
     assert not [rule for rule in policy.transitions if rule.source in ("sandboxd_zygote_t", *policy.applications)]
