@@ -10,7 +10,7 @@ enum {
         CALLS = 64,         /* between two looks at the clock */
         FREE_USEC = 250000, /* of processor time, without a rest */
         STROKE_USEC = 1000, /* then work so long */
-        RESTS = 3,          /* and rest so many times as long */
+        RESTS = 24,         /* and rest so many times as long */
 };
 
 static struct {

@@ -18,7 +18,7 @@
 #include "sandboxd/pool.h"
 #include "sandboxd/stop.h"
 
-enum { YIELDING_SECONDS = 60, LOAD_SECONDS = 90, LARGE_MAP = 10000 /* rules */ };
+enum { YIELDING_SECONDS = 300, LOAD_SECONDS = 90, LARGE_MAP = 10000 /* rules */ };
 
 void generation_hold(struct generation *generation)
 {

@@ -14,7 +14,7 @@ from test_path import APP
 
 THREADS = 6
 ROUNDS = 20
-LARGE = 200_000
+LARGE = 60_000
 FIRST, SECOND = 33000, 33100  # thread N is FIRST + N under one map, SECOND + N under the other
 
 
