@@ -89,8 +89,8 @@ static bool network_ok(const struct index_network *network)
 
         if ((width == 0 && network->family != 0) || network->prefix > width)
                 return false;
-        for (uint32_t bit = network->prefix; bit < 8 * sizeof(network->address); bit++)
-                if (network->address[bit / 8] & (0x80 >> (bit % 8)))
+        for (uint32_t bit = network->prefix; bit < 8 * sizeof(network->address); bit = (bit | 7) + 1)
+                if (network->address[bit / 8] & (0xff >> (bit % 8)))
                         return false;
         return true;
 }

@@ -8,25 +8,36 @@ struct walk {
         const struct map_tree *tree;
         const struct map_subject *subject;
         struct map_service service;
-        struct map_key key; /* of the node where we are */
-        uint32_t first;     /* of that node */
+        struct map_node node; /* where we are */
+        struct map_key key;   /* of that node */
         uint32_t best;
 };
 
 /*
- * Goes from the node whose key is `length` long into the branch that was appended to it, if one could be, and back.
- * `next` does what there is to do there.
+ * The node that lies behind the branch that was appended, if one could be, to the first `length` bytes of the key. A
+ * node that comes too late counts as none.
  */
+static int find(const struct walk *walk, bool appended, size_t length, struct map_node *ret_node)
+{
+        struct map_node node = walk->node;
+        int r = appended ? walk->tree->find(walk->tree->context, &walk->key, length, &node) : 0;
+
+        if (r > 0 && node.first >= walk->best)
+                return 0;
+        if (r > 0)
+                *ret_node = node;
+        return r;
+}
+
+/* Goes to the node that find() finds, and back. `next` does what there is to do there. */
 static int enter(struct walk *walk, bool appended, size_t length, int (*next)(struct walk *))
 {
-        const struct map_tree *tree = walk->tree;
-        uint32_t first;
-        int r = appended ? tree->find(tree->context, &walk->key, &first) : 0;
+        const struct map_node node = walk->node;
+        int r = find(walk, appended, length, &walk->node);
 
-        if (r > 0) {
-                walk->first = first;
-                r = first < walk->best ? next(walk) : 0;
-        }
+        if (r > 0)
+                r = next(walk);
+        walk->node = node;
         walk->key.length = length;
         return r;
 }
@@ -34,18 +45,21 @@ static int enter(struct walk *walk, bool appended, size_t length, int (*next)(st
 /* The end of a path: its number is that of a rule. */
 static int take(struct walk *walk)
 {
-        walk->best = walk->first;
+        walk->best = walk->node.first;
         return 0;
 }
 
 static int search_groups(struct walk *walk)
 {
         const struct map_subject *subject = walk->subject;
-        size_t length;
-        int r = 0;
+        size_t length = walk->key.length;
+        struct map_node some_group;
+        int r = find(walk, map_key_some_group(&walk->key), length, &some_group);
 
-        walk->key.length--; /* from "some group" back to the host, to try each */
-        length = walk->key.length;
+        walk->key.length = length;
+        if (r <= 0)
+                return r;
+        r = 0;
         for (size_t i = 0; r == 0 && i < subject->n_groups; i++)
                 r = enter(walk, map_key_user(&walk->key, MAP_USER_GROUP, NULL, subject->groups[i]), length, take);
         return r;
@@ -63,7 +77,7 @@ static int search_users(struct walk *walk)
         if (r == 0 && (subject->user_match == MAP_USER_ANONYMOUS || subject->user_match == MAP_USER_EXACT))
                 r = enter(walk, map_key_user(&walk->key, subject->user_match, subject->user, 0), length, take);
         if (r == 0 && subject->n_groups > 0 && walk->service.record.groups)
-                r = enter(walk, map_key_some_group(&walk->key), length, search_groups);
+                r = search_groups(walk);
         return r;
 }
 
@@ -181,13 +195,15 @@ static int search_variables(struct walk *walk)
 static int search_service(struct walk *walk, const char *service)
 {
         const struct map_tree *tree = walk->tree;
-        int r = map_key_service(&walk->key, service) ? tree->service(tree->context, &walk->key, &walk->service) : 0;
+        int r = map_key_service(&walk->key, service)
+                        ? tree->service(tree->context, &walk->key, &walk->service, &walk->node)
+                        : 0;
 
         if (r <= 0)
                 return r;
         if (walk->subject->some_group && !walk->service.record.groups)
                 return 0;
-        return walk->service.record.first < walk->best ? search_variables(walk) : 0;
+        return walk->node.first < walk->best ? search_variables(walk) : 0;
 }
 
 int map_search(const struct map_tree *tree, const struct map_subject *subject, uint32_t limit, uint32_t *ret_number)

@@ -32,10 +32,17 @@ struct map_subject {
         bool address_unknown, host_unknown, variables_unknown;
 };
 
+struct map_node {
+        uint32_t first; /* the lowest number beneath it */
+        void *data;     /* the tree's own */
+};
+
 /* The tree. Each returns 1, 0 when there is no such node, or a negative errno. */
 struct map_tree {
-        int (*find)(void *context, const struct map_key *key, uint32_t *ret_first);
-        int (*service)(void *context, const struct map_key *key, struct map_service *ret_service);
+        /* From *node, whose key is the first `length` bytes of `key`, one branch on: to the node with all of it. */
+        int (*find)(void *context, const struct map_key *key, size_t length, struct map_node *node);
+        int (*service)(
+                void *context, const struct map_key *key, struct map_service *ret_service, struct map_node *ret_root);
         void *context;
 };
 

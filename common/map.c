@@ -38,19 +38,30 @@ static int read_fixed(struct map *map, const struct map_key *key, void *ret_byte
         return r;
 }
 
-static int find_node(void *context, const struct map_key *key, uint32_t *ret_first)
+static int find_node(void *context, const struct map_key *key, size_t length, struct map_node *node)
 {
-        return read_fixed(context, key, ret_first, sizeof(*ret_first));
+        (void)length;
+        return read_fixed(context, key, &node->first, sizeof(node->first));
 }
 
-static int find_service(void *context, const struct map_key *key, struct map_service *ret_service)
+static int find_service(struct map *map, const struct map_key *key, struct map_service *ret_service)
 {
         const void *record;
         size_t size;
-        int r = find(context, key, &record, &size);
+        int r = find(map, key, &record, &size);
 
         if (r > 0 && map_record_service(record, size, ret_service) < 0)
                 return -EBADMSG;
+        return r;
+}
+
+static int find_root(
+        void *context, const struct map_key *key, struct map_service *ret_service, struct map_node *ret_root)
+{
+        int r = find_service(context, key, ret_service);
+
+        if (r > 0)
+                ret_root->first = ret_service->record.first;
         return r;
 }
 
@@ -141,7 +152,7 @@ static struct map_subject subject_of(const struct map_query *query)
 
 int map_match(struct map *map, const struct map_query *query, struct map_rule *ret_rule)
 {
-        const struct map_tree tree = {find_node, find_service, map};
+        const struct map_tree tree = {find_node, find_root, map};
         struct map_subject subject = subject_of(query);
         struct map_rule rule;
         uint32_t number, in_group;

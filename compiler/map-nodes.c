@@ -3,66 +3,69 @@
 
 #include <string.h>
 
-struct node {
-        uint32_t first;
-        uint32_t first_deny; /* UINT32_MAX: none */
-        uint32_t length;
-        uint8_t key[];
-};
+#define obstack_chunk_alloc g_malloc
+#define obstack_chunk_free  g_free
 
-static unsigned node_hash(const void *pointer)
+static unsigned hash(const void *pointer)
 {
         const struct node *node = pointer;
 
-        return cdb_hash(node->key, node->length);
+        return cdb_hash(node->branch, node->size) + GPOINTER_TO_UINT(node->parent);
 }
 
-static gboolean node_equal(const void *a, const void *b)
+static gboolean equal(const void *a, const void *b)
 {
         const struct node *left = a, *right = b;
 
-        return left->length == right->length && memcmp(left->key, right->key, left->length) == 0;
+        return left->parent == right->parent && left->size == right->size &&
+               memcmp(left->branch, right->branch, left->size) == 0;
 }
 
-GHashTable *nodes_new(void)
+void nodes_init(struct nodes *nodes)
 {
-        return g_hash_table_new_full(node_hash, node_equal, g_free, NULL);
+        obstack_init(&nodes->memory);
+        nodes->further = g_hash_table_new(hash, equal);
 }
 
-static struct node *look_up(GHashTable *nodes, const struct map_key *key)
+void nodes_free(struct nodes *nodes)
 {
-        _Alignas(struct node) uint8_t buffer[sizeof(struct node) + MAP_KEY_MAX];
-        struct node *sought = (struct node *)(void *)buffer;
-
-        sought->length = (uint32_t)key->length;
-        memcpy(sought->key, key->bytes, key->length);
-        return g_hash_table_lookup(nodes, sought);
+        g_hash_table_destroy(nodes->further);
+        obstack_free(&nodes->memory, NULL);
 }
 
-bool nodes_find(GHashTable *nodes, const struct map_key *key, bool denies, uint32_t *ret_first)
+/* One to compare with: `branch` is that of the key. */
+static struct node node_of(const struct node *parent, const struct map_key *key, size_t length)
 {
-        const struct node *node = look_up(nodes, key);
-
-        if (!node || (denies && node->first_deny == UINT32_MAX))
-                return false;
-        *ret_first = denies ? node->first_deny : node->first;
-        return true;
+        return (struct node){
+                .parent = parent,
+                .branch = key->bytes + length,
+                .size = (uint16_t)(key->length - length),
+        };
 }
 
-bool nodes_add(GHashTable *nodes, const struct map_key *key, const struct map_rule *rule)
+struct node *nodes_find(const struct nodes *nodes, const struct node *parent, const struct map_key *key, size_t length)
 {
-        struct node *node = look_up(nodes, key);
-        bool is_new = !node;
+        const struct node sought = node_of(parent, key, length);
 
-        if (is_new) {
-                node = g_malloc(sizeof(*node) + key->length);
-                node->first = rule->number;
-                node->first_deny = UINT32_MAX;
-                node->length = (uint32_t)key->length;
-                memcpy(node->key, key->bytes, key->length);
-                g_hash_table_add(nodes, node);
+        if (parent->child && equal(parent->child, &sought))
+                return parent->child;
+        return parent->has_further ? g_hash_table_lookup(nodes->further, &sought) : NULL;
+}
+
+struct node *nodes_add(
+        struct nodes *nodes, struct node *parent, const struct map_key *key, size_t length, uint32_t first)
+{
+        struct node *node = obstack_alloc(&nodes->memory, (int)(sizeof(*node) + key->length - length));
+
+        *node = node_of(parent, key, length);
+        node->branch = memcpy(node + 1, node->branch, node->size);
+        node->first = first;
+        node->first_deny = UINT32_MAX;
+        if (parent->child) {
+                parent->has_further = true;
+                g_hash_table_add(nodes->further, node);
+        } else {
+                parent->child = node;
         }
-        if (rule->action == MAP_DENY && node->first_deny == UINT32_MAX)
-                node->first_deny = rule->number;
-        return is_new;
+        return node;
 }

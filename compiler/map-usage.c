@@ -19,7 +19,7 @@ GHashTable *usage_new(void)
         return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, usage_free);
 }
 
-const struct usage *usage_find(GHashTable *usages, const char *service)
+struct usage *usage_find(GHashTable *usages, const char *service)
 {
         return g_hash_table_lookup(usages, service ? service : "");
 }
@@ -112,11 +112,11 @@ static void add_shape(struct usage *usage, const struct map_rule *rule)
         usage->service.shapes = usage->shapes->data;
 }
 
-static struct usage *make(GHashTable *usages, const struct map_rule *rule)
+static struct usage *make(GHashTable *usages, const struct map_rule *rule, uint32_t number)
 {
         struct usage *usage = g_new0(struct usage, 1);
 
-        usage->service.record.first = rule->number;
+        usage->service.record.first = number;
         usage->shapes = g_array_new(FALSE, FALSE, sizeof(uint16_t));
         g_hash_table_insert(usages, g_strdup(rule->service ? rule->service : ""), usage);
         return usage;
@@ -127,13 +127,13 @@ static void set_bit(uint8_t *set, size_t bit)
         set[bit / 8] |= (uint8_t)(1U << (bit % 8));
 }
 
-void usage_add(GHashTable *usages, const struct map_rule *rule)
+struct usage *usage_add(GHashTable *usages, const struct map_rule *rule, uint32_t number)
 {
-        struct usage *usage = (struct usage *)(uintptr_t)usage_find(usages, rule->service);
+        struct usage *usage = usage_find(usages, rule->service);
         struct map_service_record *record;
 
         if (!usage)
-                usage = make(usages, rule);
+                usage = make(usages, rule, number);
         record = &usage->service.record;
         if (rule->network.family == AF_INET)
                 set_bit(record->ipv4, rule->network.prefix);
@@ -145,4 +145,5 @@ void usage_add(GHashTable *usages, const struct map_rule *rule)
                 record->groups = 1;
         if (rule->n_conditions > 0)
                 add_shape(usage, rule);
+        return usage;
 }

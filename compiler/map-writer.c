@@ -16,10 +16,13 @@ struct map_writer {
         struct cdb_make cdb;
         uint64_t size; /* of the file */
         uint32_t n_rules;
-        GHashTable *nodes;  /* compiler/map-nodes.h */
+        struct nodes nodes;
         GHashTable *usages; /* compiler/map-usage.h */
         GStringChunk *sources;
         GArray *places; /* of struct map_place: of each rule */
+        /* Of the record that is being put together. */
+        struct map_key key;
+        GByteArray *record;
 };
 
 struct map_writer *map_writer_new(int fd)
@@ -28,26 +31,35 @@ struct map_writer *map_writer_new(int fd)
 
         cdb_make_start(&writer->cdb, fd);
         writer->size = 2048; /* cdb's table of contents */
-        writer->nodes = nodes_new();
+        nodes_init(&writer->nodes);
         writer->usages = usage_new();
         writer->sources = g_string_chunk_new(4096);
         writer->places = g_array_new(FALSE, FALSE, sizeof(struct map_place));
+        writer->record = g_byte_array_new();
         return writer;
+}
+
+/* Of the rule that was added last; NULL: none was. */
+static const struct map_place *last_place(const struct map_writer *writer)
+{
+        return writer->n_rules > 0 ? &g_array_index(writer->places, struct map_place, writer->n_rules - 1) : NULL;
 }
 
 /* Says how far it came. */
 _Noreturn static void no_room(const struct map_writer *writer, const char *why)
 {
-        const struct map_place *places = (const struct map_place *)(const void *)writer->places->data;
-        const struct map_place *last = writer->n_rules > 0 ? &places[writer->n_rules - 1] : NULL;
+        const struct map_place *last = last_place(writer);
 
         fprintf(stderr, "sandboxd-compile: no room for the identity map behind %s:%u, %u rules: %s\n",
                 last ? last->source : "its beginning", last ? last->line : 0, writer->n_rules, why);
         exit(EXIT_FAILURE);
 }
 
-static void add_record(struct map_writer *writer, const struct map_key *key, const void *data, size_t size)
+/* Of writer->key. */
+static void add_record(struct map_writer *writer, const void *data, size_t size)
 {
+        const struct map_key *key = &writer->key;
+
         /* Two lengths before a record, and two slots of eight bytes in a hash table. */
         writer->size += 8 + key->length + size + 16;
         if (writer->size > MAP_SIZE_MAX)
@@ -72,26 +84,23 @@ static void append_condition(GByteArray *bytes, const struct map_condition *cond
 static void add_header_record(struct map_writer *writer)
 {
         struct map_header_record record = {MAP_MAGIC, MAP_VERSION, writer->n_rules};
-        struct map_key key;
 
-        map_key_header(&key);
-        add_record(writer, &key, &record, sizeof(record));
+        map_key_header(&writer->key);
+        add_record(writer, &record, sizeof(record));
 }
 
 /* As map_record_service() reads it. */
 static void add_service_record(struct map_writer *writer, const char *name, const struct map_service *service)
 {
         const struct map_service_record *record = &service->record;
-        GByteArray *bytes = g_byte_array_new();
-        struct map_key key;
+        GByteArray *bytes = g_byte_array_set_size(writer->record, 0);
 
         g_byte_array_append(bytes, (const uint8_t *)record, sizeof(*record));
         g_byte_array_append(bytes, service->shapes, (unsigned)(record->n_shapes * sizeof(uint16_t)));
         for (size_t i = 0; i < record->n_names; i++)
                 append_text(bytes, service->names[i]);
-        map_key_service(&key, name);
-        add_record(writer, &key, bytes->data, bytes->len);
-        g_byte_array_free(bytes, TRUE);
+        map_key_service(&writer->key, name);
+        add_record(writer, bytes->data, bytes->len);
 }
 
 /* As map_record_rule() reads it. */
@@ -117,8 +126,7 @@ static void add_rule_record(struct map_writer *writer, const struct map_rule *ru
                 .n_groups = (uint8_t)rule->n_groups,
                 .n_conditions = (uint8_t)rule->n_conditions,
         };
-        GByteArray *bytes = g_byte_array_new();
-        struct map_key key;
+        GByteArray *bytes = g_byte_array_set_size(writer->record, 0);
 
         memcpy(record.address, rule->network.address, sizeof(record.address));
         g_byte_array_append(bytes, (const uint8_t *)&record, sizeof(record));
@@ -131,9 +139,8 @@ static void add_rule_record(struct map_writer *writer, const struct map_rule *ru
         append_text(bytes, rule->context);
         for (size_t i = 0; i < rule->n_conditions; i++)
                 append_condition(bytes, &rule->conditions[i]);
-        map_key_rule(&key, rule->number);
-        add_record(writer, &key, bytes->data, bytes->len);
-        g_byte_array_free(bytes, TRUE);
+        map_key_rule(&writer->key, writer->n_rules);
+        add_record(writer, bytes->data, bytes->len);
 }
 
 /* In the order of the tree: common/map-key.h. */
@@ -177,48 +184,74 @@ static bool append_second_branch(struct map_key *key, const struct map_rule *rul
         }
 }
 
-static void add_paths(struct map_writer *writer, struct map_key *key, const struct map_rule *rule, size_t level);
+static void add_paths(struct map_writer *writer, struct node *node, const struct map_rule *rule, size_t level);
 
-static void add_node(struct map_writer *writer, struct map_key *key, const struct map_rule *rule, size_t level)
+/* That of writer->key, whose first `length` bytes are the key of its parent. */
+static void add_node(
+        struct map_writer *writer, struct node *parent, size_t length, const struct map_rule *rule, size_t level)
 {
-        if (nodes_add(writer->nodes, key, rule))
-                add_record(writer, key, &rule->number, sizeof(rule->number));
-        add_paths(writer, key, rule, level + 1);
+        const uint32_t number = writer->n_rules;
+        struct node *node = nodes_find(&writer->nodes, parent, &writer->key, length);
+
+        if (!node) {
+                node = nodes_add(&writer->nodes, parent, &writer->key, length, number);
+                add_record(writer, &number, sizeof(number));
+        }
+        if (rule->action == MAP_DENY && node->first_deny == UINT32_MAX)
+                node->first_deny = number;
+        add_paths(writer, node, rule, level + 1);
 }
 
-/* Every path beneath the node of `key`; `level` is the column that branches there. As deep as there are columns. */
-static void add_paths(struct map_writer *writer, struct map_key *key, const struct map_rule *rule, size_t level)
+/* Every path beneath the node of writer->key; `level` is the column that branches there, and as deep as it goes. */
+static void add_paths(struct map_writer *writer, struct node *node, const struct map_rule *rule, size_t level)
 {
+        struct map_key *key = &writer->key;
         size_t length = key->length;
 
         if (level == G_N_ELEMENTS(levels))
                 return;
         if (append_branch(key, rule, levels[level]))
-                add_node(writer, key, rule, level);
+                add_node(writer, node, length, rule, level);
         key->length = length;
         if (append_second_branch(key, rule, levels[level]))
-                add_node(writer, key, rule, level);
+                add_node(writer, node, length, rule, level);
         key->length = length;
 }
 
-static int find_node(void *context, const struct map_key *key, uint32_t *ret_first)
+/* As struct map_tree has it; with `denies`, as if there were only rules that deny. */
+static int find(void *context, const struct map_key *key, size_t length, bool denies, struct map_node *node)
 {
-        return nodes_find(((struct map_writer *)context)->nodes, key, false, ret_first);
+        const struct map_writer *writer = context;
+        struct node *found = nodes_find(&writer->nodes, node->data, key, length);
+        uint32_t first = !found ? UINT32_MAX : denies ? found->first_deny : found->first;
+
+        if (first == UINT32_MAX)
+                return 0;
+        *node = (struct map_node){first, found};
+        return 1;
 }
 
-static int find_node_denying(void *context, const struct map_key *key, uint32_t *ret_first)
+static int find_node(void *context, const struct map_key *key, size_t length, struct map_node *node)
 {
-        return nodes_find(((struct map_writer *)context)->nodes, key, true, ret_first);
+        return find(context, key, length, false, node);
 }
 
-static int find_service(void *context, const struct map_key *key, struct map_service *ret_service)
+static int find_node_denying(void *context, const struct map_key *key, size_t length, struct map_node *node)
+{
+        return find(context, key, length, true, node);
+}
+
+static int find_service(
+        void *context, const struct map_key *key, struct map_service *ret_service, struct map_node *ret_root)
 {
         const char *name = (const char *)key->bytes + 1; /* map_key_service() */
-        const struct usage *usage = usage_find(((struct map_writer *)context)->usages, name);
+        struct usage *usage = usage_find(((struct map_writer *)context)->usages, name);
 
-        if (usage)
-                *ret_service = usage->service;
-        return usage != NULL;
+        if (!usage)
+                return 0;
+        *ret_service = usage->service;
+        *ret_root = (struct map_node){usage->service.record.first, &usage->root};
+        return 1;
 }
 
 static struct map_subject subject_of(const struct map_rule *rule)
@@ -276,48 +309,61 @@ static uint32_t find_shadow_where_known(struct map_writer *writer, const struct 
 
 static bool same_columns(struct map_writer *writer, const struct map_rule *rule, uint32_t earlier)
 {
+        const struct usage *usage = usage_find(writer->usages, rule->service);
+        const struct node *node = usage ? &usage->root : NULL;
         struct map_key key;
-        uint32_t number;
-        bool ok = map_key_service(&key, rule->service);
+        size_t length;
 
-        for (size_t level = 0; level < G_N_ELEMENTS(levels); level++)
-                ok = ok && append_branch(&key, rule, levels[level]);
-        return ok && ((nodes_find(writer->nodes, &key, false, &number) && number == earlier) ||
-                             (nodes_find(writer->nodes, &key, true, &number) && number == earlier));
+        map_key_service(&key, rule->service);
+        for (size_t level = 0; node && level < G_N_ELEMENTS(levels); level++) {
+                length = key.length;
+                append_branch(&key, rule, levels[level]);
+                node = nodes_find(&writer->nodes, node, &key, length);
+        }
+        return node && (node->first == earlier || node->first_deny == earlier);
 }
 
-int map_writer_add(struct map_writer *writer, const struct map_rule *given, struct map_place *ret_shadow)
+/* Of a copy of the name: rules come file by file, and it is kept once for all that follow one another. */
+static struct map_place place_of(struct map_writer *writer, const struct map_rule *rule)
 {
-        struct map_place place = {.line = given->line};
-        struct map_rule rule = *given;
+        const struct map_place *last = last_place(writer);
+
+        if (last && strcmp(last->source, rule->source) == 0)
+                return (struct map_place){.source = last->source, .line = rule->line};
+        return (struct map_place){.source = g_string_chunk_insert(writer->sources, rule->source), .line = rule->line};
+}
+
+int map_writer_add(struct map_writer *writer, const struct map_rule *rule, struct map_place *ret_shadow)
+{
+        const uint32_t number = writer->n_rules;
+        struct map_place place;
         enum map_added added = MAP_SHADOWED;
-        struct map_key key;
+        struct usage *usage;
         uint32_t shadow;
 
-        if (map_record_check(given) < 0)
+        if (map_record_check(rule) < 0)
                 return -EINVAL;
-        if (writer->n_rules == MAP_RULES_MAX)
+        if (number == MAP_RULES_MAX)
                 return -E2BIG;
-        if (!usage_has_room(writer->usages, given))
+        if (!usage_has_room(writer->usages, rule))
                 return -ENOSPC;
-        rule.number = writer->n_rules;
-        shadow = find_shadow(writer, &rule);
-        if (shadow == rule.number) {
-                shadow = find_shadow_where_known(writer, &rule);
-                added = shadow < rule.number ? MAP_SHADOWED_WHERE_KNOWN : MAP_ADDED;
+        shadow = find_shadow(writer, rule);
+        if (shadow == number) {
+                shadow = find_shadow_where_known(writer, rule);
+                added = shadow < number ? MAP_SHADOWED_WHERE_KNOWN : MAP_ADDED;
         }
         if (added != MAP_ADDED) {
                 *ret_shadow = g_array_index(writer->places, struct map_place, shadow);
-                ret_shadow->same = same_columns(writer, &rule, shadow);
-        }
-        if (added != MAP_SHADOWED) {
-                map_key_service(&key, rule.service);
-                add_paths(writer, &key, &rule, 0);
+                ret_shadow->same = same_columns(writer, rule, shadow);
         }
         /* Variables are asked for a shadowed rule too, so that it can be explained. */
-        usage_add(writer->usages, &rule);
-        add_rule_record(writer, &rule);
-        place.source = g_string_chunk_insert_const(writer->sources, rule.source);
+        usage = usage_add(writer->usages, rule, number);
+        if (added != MAP_SHADOWED) {
+                map_key_service(&writer->key, rule->service);
+                add_paths(writer, &usage->root, rule, 0);
+        }
+        add_rule_record(writer, rule);
+        place = place_of(writer, rule);
         g_array_append_val(writer->places, place);
         writer->n_rules++;
         return (int)added;
@@ -335,10 +381,11 @@ int map_writer_finish(struct map_writer *writer)
         add_header_record(writer);
         if (cdb_make_finish(&writer->cdb) < 0)
                 r = -errno;
-        g_hash_table_destroy(writer->nodes);
+        nodes_free(&writer->nodes);
         g_hash_table_destroy(writer->usages);
         g_string_chunk_free(writer->sources);
         g_array_free(writer->places, TRUE);
+        g_byte_array_free(writer->record, TRUE);
         g_free(writer);
         return r;
 }
