@@ -7,25 +7,26 @@
 #include <time.h>
 
 enum {
-        CALLS = 64,         /* between two looks at the clock */
-        FREE_USEC = 250000, /* of processor time, without a rest */
-        STROKE_USEC = 1000, /* then work so long */
-        RESTS = 24,         /* and rest so many times as long */
+        CALLS = 4,          /* between two looks at the clock: of a map, some 10 µs of work */
+        FREE_USEC = 250000, /* of processor time from the first call on, without a rest */
+        STROKE_USEC = 400,  /* then work so long */
+        RESTS = 59,         /* and rest so many times as long */
 };
 
 static struct {
         bool active;
-        unsigned calls;
-        uint64_t rested; /* processor time at the end of the last rest, µs */
+        unsigned calls; /* of pace() */
+        int64_t rested; /* processor time at the end of the last rest, µs */
+        int64_t due;    /* monotonic time, µs: before this the stroke is not over */
 } state;
 
-/* Microseconds of processor time that this process has had; clock_gettime(2). */
-static uint64_t used(void)
+/* In microseconds; clock_gettime(2). */
+static int64_t read_clock(clockid_t clock)
 {
         struct timespec now = {0};
 
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-        return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+        clock_gettime(clock, &now);
+        return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 void pace_begin(void)
@@ -33,21 +34,34 @@ void pace_begin(void)
         /* Refused to nobody; and without it a configuration would still be one. */
         (void)sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0});
         state.active = true;
-        state.rested = FREE_USEC;
 }
 
+/*
+ * What others have of the processor in the middle of a stroke is no work of ours: the processor time counts. To ask for
+ * it is a system call, and to look at the other clock is none.
+ */
 void pace(void)
 {
-        struct timespec rest;
-        uint64_t now, worked;
+        int64_t now, worked;
 
-        if (!state.active || ++state.calls % CALLS > 0)
+        if (!state.active)
                 return;
-        now = used();
-        if (now < state.rested + STROKE_USEC)
+        if (state.calls == 0)
+                state.rested = read_clock(CLOCK_PROCESS_CPUTIME_ID) + FREE_USEC;
+        if (++state.calls % CALLS > 0)
                 return;
-        worked = (now - state.rested) * RESTS;
-        rest = (struct timespec){(time_t)(worked / 1000000), (long)(worked % 1000000) * 1000};
-        nanosleep(&rest, NULL); /* one that a signal cuts short is as good */
-        state.rested = used();
+        now = read_clock(CLOCK_MONOTONIC);
+        if (now < state.due)
+                return;
+        worked = read_clock(CLOCK_PROCESS_CPUTIME_ID) - state.rested;
+        if (worked >= STROKE_USEC) {
+                const int64_t rest = worked * RESTS;
+
+                /* One that a signal cuts short is as good. */
+                nanosleep(&(struct timespec){rest / 1000000, rest % 1000000 * 1000}, NULL);
+                worked = 0;
+                state.rested = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+                now = read_clock(CLOCK_MONOTONIC);
+        }
+        state.due = now + STROKE_USEC - worked;
 }

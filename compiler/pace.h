@@ -4,11 +4,11 @@
 /*
  * A large configuration takes seconds of processor time. Even at the lowest priority that slows down what runs beside
  * it: processors share caches, memory and often their own units. A compiler that is to yield therefore works in short
- * strokes, once it has used more than a small configuration needs, and rests in between.
+ * strokes, once the maps have taken more than small ones need, and rests in between.
  */
 
 /* From now on the processor is whoever else's that wants it (sched(7), SCHED_IDLE), and pace() rests. */
 void pace_begin(void);
 
-/* To be called once for each line or file. Does nothing before pace_begin(). */
+/* To be called once for each line of a map. Does nothing before pace_begin(). */
 void pace(void);

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Another identity map comes into force while requests run, small and large ones, and broken ones do not."""
 
+import contextlib
 import os
 import re
 import signal
+import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 import stack as lib
@@ -206,6 +209,37 @@ def test_many_rules(stack):
     assert "in force" in reload(stack, small(SECOND))
     assert everybody(stack) == [SECOND + n for n in range(THREADS)]
     assert leavings(stack) == before
+
+
+def rests(folder, seen):
+    """Runs the compiler as in a reload, until it rests or has ended; returns whether it did rest."""
+    trace = Path(seen)
+    output, rules = (os.memfd_create(name, os.MFD_ALLOW_SEALING) for name in ("index", "map"))
+    command = ["strace", "-o", trace, "-e", "trace=clock_nanosleep", "--quiet=all", lib.BUILD / "sandboxd-compile"]
+    command += [f"--config={folder}", f"--output-fd={output}", f"--map-fd={rules}", "--yield"]
+    process = subprocess.Popen(command, pass_fds=(output, rules))
+    try:
+        wait_for(lambda: process.poll() is not None or trace.exists() and trace.read_text(), "the compiler")
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            for pid in lib.children_of(process.pid)[0]:
+                os.kill(pid, signal.SIGKILL)
+        assert process.wait(lib.BOUND) in (0, -signal.SIGKILL)  # strace ends as what it has run
+    finally:
+        process.kill()
+        process.wait()
+        os.close(output)
+        os.close(rules)
+    return "clock_nanosleep" in trace.read_text()
+
+
+def test_the_compiler_rests_for_a_large_map_and_not_for_many_services(tmp_path):
+    """Each service takes milliseconds, for its filters."""
+    keys = {"FrontEndUser": "root", "ScriptDirectory": "/usr/lib/cgi-bin", "BindReadOnlyPaths": "/usr"}
+    many = {f"s{n}": keys for n in range(200)}
+    lib.write_configuration(tmp_path / "many", {"cgi": keys, **many}, {"1.map": small(FIRST)})
+    lib.write_configuration(tmp_path / "large", {"cgi": keys}, {"1.map": large(FIRST) * 5})
+    assert not rests(tmp_path / "many", tmp_path / "many.trace")
+    assert rests(tmp_path / "large", tmp_path / "large.trace")
 
 
 def test_a_compiler_that_is_killed_changes_nothing(stack):
