@@ -27,10 +27,13 @@ Q := $(if $(V),,@)
 accepted = $(shell $(CC) -Werror $(1) -E -x c /dev/null >/dev/null 2>&1 && echo $(1))
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Werror
-HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection $(call accepted,-ftrivial-auto-var-init=zero)
+HARDENING := -fstack-protector-strong -fstack-clash-protection $(call accepted,-ftrivial-auto-var-init=zero)
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),)
 HARDENING += -fcf-protection=full
 endif
+# The preloaded library is never built with a sanitizer: the applications it is loaded into are not.
+PIC_HARDENING := $(HARDENING) -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections -D_FORTIFY_SOURCE=2
+HARDENING += -fPIE
 ifdef SANITIZE
 HARDENING += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZE_LDFLAGS := -fsanitize=$(SANITIZE)
@@ -44,10 +47,18 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(HARDENING) $(CFLAGS) -MMD -MP
 LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(SANITIZE_LDFLAGS)
 
+# The zygote is static: each request is a fork of it, and what is not mapped need be neither copied nor faulted in. Not
+# under a sanitizer, whose libraries are dynamic.
+ZYGOTE_LDFLAGS := $(if $(SANITIZE),,-static-pie)
+
+PIC_CFLAGS = -std=gnu11 $(WARNINGS) $(PIC_HARDENING) $(CFLAGS) -MMD -MP
+PIC_LDFLAGS := -shared -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs,--as-needed,--gc-sections
+
 PROGRAMS := sandboxd sandboxd-zygote sandboxd-compile sandboxd-names sandboxd-allot fcgi-bridge sandboxctl
 MANUALS := $(wildcard man/*.[1-8])
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+pic_objects = $(patsubst %.c,$(BUILD)/pic/%.o,$(1))
 
 COMMON := $(wildcard common/*.c)
 BRIDGE := $(wildcard fcgi-bridge/*.c)
@@ -58,12 +69,14 @@ NAMES := $(wildcard names/*.c)
 # What runs after the drop; the entry program is one of its own.
 ENTRY := child/entry.c
 CHILD := $(filter-out $(ENTRY),$(wildcard child/*.c))
+# The library that warm applications are executed with, and what it shares with those who execute the others.
+WARM := $(wildcard warm/*.c)
+WARM_SHARED := child/environment.c child/memfd.c child/program.c common/descriptors.c common/index.c common/step.c \
+	common/warm.c common/wire.c fcgi-bridge/error-page.c fcgi-bridge/record.c
 ZYGOTE := sandboxd/zygote-main.c sandboxd/root.c sandboxd/jail.c
 BROKER := $(filter-out $(ZYGOTE),$(wildcard sandboxd/*.c))
-# What the broker does and sandboxctl does likewise: start programs, ask a zygote for a process.
-STARTER := sandboxd/helper.c sandboxd/load.c sandboxd/zygote.c
 
-all: $(addprefix $(BUILD)/,$(PROGRAMS) sandboxd-entry) $(BUILD)/probe
+all: $(addprefix $(BUILD)/,$(PROGRAMS) sandboxd-entry warm/sandboxd-warm.so) $(BUILD)/probe
 
 # Each program takes of it what it uses.
 $(BUILD)/common.a: $(call objects,$(COMMON))
@@ -73,6 +86,7 @@ $(BUILD)/common.a: $(call objects,$(COMMON))
 $(BUILD)/sandboxd: $(call objects,$(BROKER))
 $(BUILD)/sandboxd: LDLIBS = -lsystemd -lcap -lselinux -laudit -lcdb
 $(BUILD)/sandboxd-zygote: $(call objects,$(ZYGOTE) $(CHILD))
+$(BUILD)/sandboxd-zygote: LDFLAGS += $(ZYGOTE_LDFLAGS)
 $(BUILD)/sandboxd-zygote: LDLIBS = -lcap
 $(BUILD)/sandboxd-compile: $(call objects,$(COMPILER))
 $(BUILD)/sandboxd-compile: LDLIBS = -lseccomp -lselinux -linih -lcdb -lglib-2.0
@@ -82,7 +96,7 @@ $(BUILD)/sandboxd-allot: $(call objects,$(ALLOT))
 $(BUILD)/sandboxd-allot: LDLIBS = -lsqlite3 -lsystemd
 $(BUILD)/fcgi-bridge: $(call objects,$(BRIDGE))
 $(BUILD)/fcgi-bridge: LDLIBS = -lsystemd -lseccomp -lcap
-$(BUILD)/sandboxctl: $(call objects,$(CONTROL) $(STARTER) names/account.c)
+$(BUILD)/sandboxctl: $(call objects,$(CONTROL) names/account.c)
 $(BUILD)/sandboxctl: LDLIBS = -lsystemd -lcdb
 
 $(addprefix $(BUILD)/,$(PROGRAMS)): $(BUILD)/common.a
@@ -90,11 +104,17 @@ $(addprefix $(BUILD)/,$(PROGRAMS)): $(BUILD)/common.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter-out %.a,$^) $(BUILD)/common.a $(LDLIBS)
 
 # Without any library, for it is executed in roots that have none: no canary to check, nothing to relocate.
-$(BUILD)/sandboxd-entry: $(ENTRY) common/step.h child/application.h sandboxd/jail.h
+$(BUILD)/sandboxd-entry: $(ENTRY) common/step.h common/warm.h child/application.h sandboxd/jail.h
 	@mkdir -p $(@D)
 	@echo "  LD   $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARNINGS) -O2 -fPIE -ffreestanding -fno-stack-protector -nostdlib \
 		-static-pie -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $<
+
+# With nothing but libc: whatever it needs, every application would load.
+$(BUILD)/warm/sandboxd-warm.so: $(call pic_objects,$(WARM) $(WARM_SHARED))
+	@mkdir -p $(@D)
+	@echo "  LD   $@"
+	$(Q)$(CC) $(PIC_LDFLAGS) -o $@ $^
 
 # Static: it reports from inside any root, whatever libraries are there.
 $(BUILD)/probe: demo/apps/probe.c
@@ -102,11 +122,23 @@ $(BUILD)/probe: demo/apps/probe.c
 	@echo "  LD   $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -static -o $@ $<
 
+# The runner of Python applications; its parts are looked for beside it.
+RUNNER := $(addprefix $(BUILD)/,$(wildcard warm/*.py))
+all: $(RUNNER)
+$(RUNNER): $(BUILD)/%: %
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
 # The tests' application, for a machine without a compiler.
 $(BUILD)/app: tests/integration/apps/app.c
 	@mkdir -p $(@D)
 	@echo "  LD   $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -static -o $@ $<
+
+$(BUILD)/warm-app: tests/integration/apps/warm_probe.c
+	@mkdir -p $(@D)
+	@echo "  LD   $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -Wno-conversion -O2 -o $@ $< -l:libfcgi.a -lcap
 
 $(BUILD)/avc: bench/apps/avc.c
 	@mkdir -p $(@D)
@@ -125,13 +157,18 @@ $(BUILD)/obj/%.o: %.c | $(BUILD)/paths.h
 	@echo "  CC   $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
+$(BUILD)/pic/%.o: %.c | $(BUILD)/paths.h
+	@mkdir -p $(@D)
+	@echo "  CC   $< (PIC)"
+	$(Q)$(CC) $(CPPFLAGS) $(PIC_CFLAGS) -c -o $@ $<
+
 $(BUILD)/syscall-groups.h: compiler/generate-syscall-groups
 	@mkdir -p $(@D)
 	@echo "  GEN  $@"
 	$(Q)compiler/generate-syscall-groups >$@.new && mv $@.new $@
-$(BUILD)/obj/compiler/filter.o: $(BUILD)/syscall-groups.h
+$(BUILD)/obj/compiler/syscalls.o: $(BUILD)/syscall-groups.h
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/pic -name '*.d' 2>/dev/null)
 
 
 # --- set-up, demo and tests ---
@@ -161,7 +198,8 @@ vm-shell: packages-build packages-vm vm-programs
 
 # As they are installed there; apart from $(BUILD), because PREFIX= is part of them.
 vm-programs: packages-build packages-policy
-	@$(MAKE) --no-print-directory BUILD=build-vm PREFIX=/usr all build-vm/app build-vm/avc build-vm/policy/sandboxd_test.pp
+	@$(MAKE) --no-print-directory BUILD=build-vm PREFIX=/usr all build-vm/app build-vm/warm-app build-vm/avc \
+		build-vm/policy/sandboxd_test.pp
 
 bench: packages-build packages-bench packages-check accounts
 	@$(MAKE) --no-print-directory all
@@ -204,9 +242,9 @@ fuzz: $(FUZZERS)
 
 # --- what a reader can check without running anything ---
 
-SOURCES := $(COMMON) $(ALLOT) $(BRIDGE) $(COMPILER) $(NAMES) $(CONTROL) $(CHILD) $(ENTRY) $(wildcard sandboxd/*.c)
-C_FILES := $(SOURCES) $(wildcard allot/*.h common/*.h fcgi-bridge/*.h compiler/*.h names/*.h sandboxctl/*.h child/*.h sandboxd/*.h \
-	tests/*/*.[ch] tests/*/*/*.[ch] demo/apps/*.c bench/apps/*.c)
+SOURCES := $(COMMON) $(ALLOT) $(BRIDGE) $(COMPILER) $(NAMES) $(CONTROL) $(CHILD) $(ENTRY) $(wildcard sandboxd/*.c) $(WARM)
+C_FILES := $(SOURCES) $(wildcard warm/*.h allot/*.h common/*.h fcgi-bridge/*.h compiler/*.h names/*.h sandboxctl/*.h child/*.h sandboxd/*.h \
+	tests/*/*.[ch] tests/*/*/*.[ch] demo/apps/*.c bench/apps/*.[ch])
 
 lint: lint-format lint-tidy lint-cppcheck lint-shell check-size check-units check-docs
 
@@ -273,6 +311,7 @@ install: all
 	install -m 0755 $(BUILD)/sandboxd $(BUILD)/fcgi-bridge $(BUILD)/sandboxctl $(DESTDIR)$(PREFIX)/bin
 	install -m 0755 $(addprefix $(BUILD)/,sandboxd-zygote sandboxd-compile sandboxd-names sandboxd-allot sandboxd-entry) \
 		$(DESTDIR)$(LIBEXECDIR)
+	install -D -m 0644 -t $(DESTDIR)$(LIBEXECDIR)/warm $(BUILD)/warm/sandboxd-warm.so $(RUNNER)
 	for unit in $(notdir $(wildcard units/*.service units/*.socket)); do \
 		sed 's,@BINDIR@,$(PREFIX)/bin,g' units/$$unit >$(DESTDIR)$(UNITDIR)/$$unit && \
 		chmod 0644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done

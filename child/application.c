@@ -10,7 +10,10 @@
 #include <sys/syscall.h>
 
 #include "child/memfd.h"
+#include "child/report.h"
+#include "child/warm-variables.h"
 #include "common/cleanup.h"
+#include "common/keyed.h"
 
 /* After the uid change, which clears it: prctl(2), PR_SET_PDEATHSIG. The broker may have died before; ask. */
 static int step_death_signal(void)
@@ -24,11 +27,18 @@ static int step_death_signal(void)
         return report.revents & POLLERR ? -EOWNERDEAD : 0;
 }
 
-static int step_landlock(const struct jail *jail)
+/* An application zygote, which may do nothing but fork and confine; nobody's request yet. */
+static bool is_warm(const struct jail_request *request)
+{
+        return request->spawn->flags & SPAWN_WARM;
+}
+
+/* Without it, a child of an application zygote could patch the zygote. */
+static int step_landlock(const struct jail *jail, const struct jail_request *request)
 {
         if (jail->landlock < 0)
-                return 0;
-        return syscall(SYS_landlock_restrict_self, jail->landlock, 0) < 0 ? -errno : 0;
+                return is_warm(request) ? -EOPNOTSUPP : 0;
+        return keyed_call(jail->key, SYS_landlock_restrict_self, jail->landlock, 0, 0, 0, 0) < 0 ? -errno : 0;
 }
 
 /* The script that the request names, where the service has scripts. `folder` has room for any script's path.
@@ -39,7 +49,7 @@ static int step_script(const struct jail *jail, const struct jail_request *reque
         const char *slash = strrchr(request->spawn->script, '/');
         int fd;
 
-        if (!directory || request->command >= 0)
+        if (!directory || request->fds.command >= 0 || is_warm(request))
                 return 0;
         fd = program_check_script(directory, request->spawn->script);
         if (fd < 0)
@@ -52,8 +62,8 @@ static int step_script(const struct jail *jail, const struct jail_request *reque
 static int step_program(const struct jail *jail, const struct jail_request *request, struct application *application)
 {
         static char *argv[PROGRAM_ARGUMENTS_MAX + 1];
-        int r = request->command < 0 ? program_arguments(jail->index, jail->service, argv)
-                                     : program_command(request->command, argv);
+        int r = request->fds.command < 0 ? program_arguments(jail->index, jail->service, argv)
+                                         : program_command(request->fds.command, argv);
 
         if (r < 0)
                 return r;
@@ -63,19 +73,35 @@ static int step_program(const struct jail *jail, const struct jail_request *requ
         return program_open(argv[0], &application->program);
 }
 
-static int step_directory(const struct jail *jail, const char *folder)
+/* WorkingDirectory=, or the script's folder; where there is no script yet, that of all scripts. */
+static int step_directory(const struct jail *jail, const struct jail_request *request, const char *folder)
 {
         const char *directory = index_text(jail->index, jail->service->working_directory);
 
+        if (!directory && is_warm(request))
+                directory = index_text(jail->index, jail->service->script_directory);
         if (!directory)
                 directory = *folder ? folder : "/";
         return chdir(directory) < 0 ? -errno : 0;
 }
 
+/* The strings of a span into an array of ENVIRONMENT_MAX. */
+static int strings(const struct index *index, struct index_span span, const char **ret_strings, size_t *ret_n)
+{
+        if (span.count > ENVIRONMENT_MAX)
+                return -E2BIG;
+        for (size_t i = 0; i < span.count; i++)
+                ret_strings[i] = index_item(index, span, i);
+        *ret_n = span.count;
+        return 0;
+}
+
 /* Only here, as the identity and with nothing left to lose, is anything read that a client wrote. */
-static int step_environment(const struct jail *jail, struct jail_request *request, struct application *application)
+static int build_environment(const struct jail *jail, const struct jail_request *request,
+        const struct environment_policy *policy, struct environment *environment)
 {
         static char block[WIRE_ENVIRONMENT_MAX + 1];
+        const struct environment_facts nobody = {"", "", "", "", ""};
         const struct environment_facts facts = {
                 .user = request->spawn->user,
                 .address = request->spawn->address,
@@ -84,11 +110,26 @@ static int step_environment(const struct jail *jail, struct jail_request *reques
                 .request_id = request->spawn->request_id,
         };
         size_t size = 0;
-        int r = memfd_read(request->fds[SPAWN_FD_ENVIRONMENT], block, sizeof(block), &size);
+        int r;
 
-        if (r < 0)
-                return r;
-        return environment_build(&application->environment, jail->index, jail->service, block, size, &facts);
+        if (is_warm(request)) {
+                r = environment_build(environment, policy, block, 0, &nobody);
+                return r < 0 ? r : warm_variables_add(environment, jail->index, jail->service, block, sizeof(block));
+        }
+        r = memfd_read(request->fds.always[SPAWN_FD_ENVIRONMENT], block, sizeof(block), &size);
+        return r < 0 ? r : environment_build(environment, policy, block, size, &facts);
+}
+
+static int step_environment(
+        const struct jail *jail, const struct jail_request *request, struct application *application)
+{
+        static const char *pass[ENVIRONMENT_MAX], *set[ENVIRONMENT_MAX];
+        struct environment_policy policy = {.pass = pass, .set = set};
+        int r = strings(jail->index, jail->service->pass_environment, pass, &policy.n_pass);
+
+        if (r == 0)
+                r = strings(jail->index, jail->service->environment, set, &policy.n_set);
+        return r < 0 ? r : build_environment(jail, request, &policy, &application->environment);
 }
 
 int application_prepare(
@@ -98,11 +139,11 @@ int application_prepare(
         int r;
 
         JAIL_STEP(STEP_DEATH_SIGNAL, step_death_signal());
-        JAIL_STEP(STEP_LANDLOCK, step_landlock(jail));
+        JAIL_STEP(STEP_LANDLOCK, step_landlock(jail, request));
         JAIL_STEP(STEP_SCRIPT, step_script(jail, request, folder, sizeof(folder)));
         JAIL_STEP(STEP_PROGRAM, step_program(jail, request, ret_application));
         JAIL_STEP(STEP_ENVIRONMENT, step_environment(jail, request, ret_application));
-        JAIL_STEP(STEP_DIRECTORY, step_directory(jail, folder));
+        JAIL_STEP(STEP_DIRECTORY, step_directory(jail, request, folder));
         return 0;
 }
 
@@ -117,7 +158,7 @@ static int step_context(const struct jail *jail, const char *context)
         size_t length = strlen(context);
         ssize_t n;
 
-        if (jail->proc < 0)
+        if (!index_applies_contexts(jail->index))
                 return 0;
         if (length == 0)
                 return -ENODATA;
@@ -128,7 +169,7 @@ static int step_context(const struct jail *jail, const char *context)
         return n == (ssize_t)length ? 0 : n < 0 ? -errno : -EIO;
 }
 
-/* Puts `fd` at `number`, or closes the number if there is none. All of ours are above APPLICATION_FD_ENTRY by now. */
+/* Puts `fd`, which is above all these numbers, at `number`, or closes the number if there is none. */
 static int place(int fd, int number, int flags)
 {
         if (fd < 0)
@@ -137,27 +178,40 @@ static int place(int fd, int number, int flags)
 }
 
 /*
- * The standard streams, the report pipe, the program, the entry program, and nothing else. What the kernel executes
- * here closes itself; what the entry program still needs is left to it, and it closes that in turn.
+ * The standard streams, the report pipe, the program, the entry program, an application zygote's, and nothing else.
+ * What the kernel executes here closes itself; what the entry program still needs is left to it, and it closes that in
+ * turn; an application zygote's stay, and the stand-in closes them.
  */
-static int step_last_descriptors(const struct jail *jail, const struct program *program)
+static int step_last_descriptors(
+        const struct jail *jail, const struct jail_request *request, const struct program *program)
 {
-        int fd_program = program->is_elf ? fcntl(program->fd, F_DUPFD_CLOEXEC, APPLICATION_FD_ENTRY + 1) : -1;
-        int fd_entry = jail->entry >= 0 ? fcntl(jail->entry, F_DUPFD_CLOEXEC, APPLICATION_FD_ENTRY + 1) : -1;
-        int r;
+        int fds[] = {program->is_elf ? program->fd : -1, jail->entry, request->fds.warm[0], request->fds.warm[1],
+                jail->proc, jail->landlock};
+        const int n = is_warm(request) ? (int)ELEMENTS(fds) : WARM_FD_CONTROL - APPLICATION_FD_PROGRAM;
 
-        if ((program->is_elf && fd_program < 0) || (jail->entry >= 0 && fd_entry < 0))
+        _Static_assert(APPLICATION_FD_PROGRAM + (int)ELEMENTS(fds) == WARM_FDS_END, "they stand in a row");
+        for (int i = 0; i < n; i++) {
+                if (fds[i] < 0)
+                        continue;
+                fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, WARM_FDS_END);
+                if (fds[i] < 0)
+                        return -errno;
+        }
+        for (int i = 0; i < n; i++) {
+                int number = APPLICATION_FD_PROGRAM + i, flags = O_CLOEXEC, r;
+
+                if (number >= WARM_FD_CONTROL || (number == APPLICATION_FD_PROGRAM && jail->entry >= 0))
+                        flags = 0;
+                r = place(fds[i], number, flags);
+                if (r < 0)
+                        return r;
+        }
+        if (close_range((unsigned)(APPLICATION_FD_PROGRAM + n), ~0U, 0) < 0)
                 return -errno;
-        r = place(fd_program, APPLICATION_FD_PROGRAM, fd_entry < 0 ? O_CLOEXEC : 0);
-        if (r == 0)
-                r = place(fd_entry, APPLICATION_FD_ENTRY, O_CLOEXEC);
-        if (r == 0 && close_range(APPLICATION_FD_ENTRY + 1, ~0U, 0) < 0)
-                r = -errno;
-        if (r == 0 && fd_entry >= 0 && fcntl(JAIL_FD_REPORT, F_SETFD, 0) < 0)
-                r = -errno;
-        return r;
+        return jail->entry >= 0 && fcntl(JAIL_FD_REPORT, F_SETFD, 0) < 0 ? -errno : 0;
 }
 
+/* Unless the zygote had it already. */
 static int step_last_filter(const struct jail *jail)
 {
         struct sock_fprog filter = {
@@ -165,23 +219,36 @@ static int step_last_filter(const struct jail *jail)
                 .filter = (struct sock_filter *)(uintptr_t)index_array(jail->index, jail->service->filter_last),
         };
 
+        if (jail->service->flags & INDEX_KEYED)
+                return 0;
         return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0 ? -errno : 0;
 }
 
-/* What the entry program compares: see application_stream_kind(). Before the last filter, which may refuse fstat. */
-static int describe_descriptors(const struct jail *jail, const struct program *program, char *kinds)
+static int describe(int fd, char *ret_kind)
 {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        *ret_kind = application_stream_kind(&st);
+        return 0;
+}
+
+/* What the entry program compares: see application_stream_kind(). Before the last filter, which may refuse fstat. */
+static int describe_descriptors(
+        const struct jail *jail, const struct jail_request *request, const struct program *program, char *kinds)
+{
+        const int end = jail->landlock < 0 ? WARM_FD_LANDLOCK : WARM_FDS_END; /* the last; kernels may be without */
+        int r = 0;
+
         if (jail->entry < 0)
                 return 0;
-        for (int fd = 0; fd < APPLICATION_STREAMS; fd++) {
-                struct stat st;
-
-                if (fstat(fd, &st) < 0)
-                        return -errno;
-                kinds[fd] = application_stream_kind(&st);
-        }
-        kinds[APPLICATION_STREAMS] = program->is_elf ? APPLICATION_ELF : APPLICATION_SCRIPT;
-        return 0;
+        for (int fd = 0; r == 0 && fd < APPLICATION_STREAMS; fd++)
+                r = describe(fd, kinds++);
+        *kinds++ = program->is_elf ? APPLICATION_ELF : APPLICATION_SCRIPT;
+        for (int fd = WARM_FD_CONTROL; r == 0 && is_warm(request) && fd < end; fd++)
+                r = describe(fd, kinds++);
+        return r;
 }
 
 /*
@@ -205,16 +272,41 @@ static int step_exec(const struct jail *jail, const struct application *applicat
         return program_exec(&entry, argv, environment);
 }
 
-int application_execute(const struct jail *jail, const struct spawn_request *spawn,
-        const struct application *application, enum step *ret_step)
+/* Safe in a process that shares init's memory. Returns only on failure. */
+static int execute(const struct jail *jail, const struct jail_request *request, const struct application *application,
+        enum step *ret_step)
 {
-        static char kinds[APPLICATION_STREAMS + 2];
+        static char kinds[APPLICATION_KINDS_SIZE];
+        sigset_t none;
         int r;
 
-        JAIL_STEP(STEP_CONTEXT, step_context(jail, spawn->context));
-        JAIL_STEP(STEP_DESCRIPTORS, step_last_descriptors(jail, &application->program));
-        JAIL_STEP(STEP_DESCRIPTORS, describe_descriptors(jail, &application->program, kinds));
+        sigemptyset(&none);
+        JAIL_STEP(STEP_SESSION, sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0);
+        JAIL_STEP(STEP_CONTEXT, step_context(jail, request->spawn->context));
+        JAIL_STEP(STEP_DESCRIPTORS, step_last_descriptors(jail, request, &application->program));
+        JAIL_STEP(STEP_DESCRIPTORS, describe_descriptors(jail, request, &application->program, kinds));
         JAIL_STEP(STEP_LAST_FILTER, step_last_filter(jail));
         JAIL_STEP(STEP_EXEC, step_exec(jail, application, kinds));
         return 0;
+}
+
+void application_start(
+        const struct jail *jail, const struct jail_request *request, const struct application *application)
+{
+        enum step step;
+        int r = execute(jail, request, application, &step);
+
+        report_failure(JAIL_FD_REPORT, step, -r);
+}
+
+void application_run(const struct jail *jail, struct jail_request *request)
+{
+        static struct application application;
+        enum step step;
+        int r = application_prepare(jail, request, &application, &step);
+
+        if (r < 0)
+                report_failure(JAIL_FD_REPORT, step, -r);
+        application_start(jail, request, &application);
+        _exit(JAIL_EXIT);
 }

@@ -6,6 +6,7 @@
 
 #include "child/environment.h"
 #include "child/program.h"
+#include "common/warm.h"
 #include "sandboxd/jail.h"
 
 /*
@@ -21,20 +22,27 @@ struct application {
 };
 
 /*
- * The descriptors that the application's process has in its last steps; all of them but the standard streams are gone
- * when the application begins. The entry program (child/entry.c) finds the same.
+ * The descriptors that the application's process has in its last steps; all of them but the standard streams, and those
+ * of common/warm.h in an application zygote, are gone when the application begins. The entry program (child/entry.c)
+ * finds the same.
  */
 enum {
         APPLICATION_FD_PROGRAM = JAIL_FD_REPORT + 1, /* the ELF program; closed for a script, which goes by path */
         APPLICATION_FD_ENTRY,
 };
 
-enum { APPLICATION_STREAMS = 3 };
+_Static_assert((int)WARM_FD_CONTROL == APPLICATION_FD_ENTRY + 1, "an application zygote's come next, and stay");
+
+enum {
+        APPLICATION_STREAMS = 3,
+        APPLICATION_KINDS_SIZE = APPLICATION_STREAMS + 1 + WARM_FDS_END - WARM_FD_CONTROL + 1,
+};
 
 /*
  * What a standard stream is, in a letter: the file's type, or 'n' for /dev/null. The entry program gets a word of them,
- * and a fourth letter for APPLICATION_FD_PROGRAM, as its first argument, before the application's own, to compare with
- * what the change of context has left.
+ * a fourth letter for APPLICATION_FD_PROGRAM, and for an application zygote four more, for WARM_FD_CONTROL and those
+ * that follow, as its first argument, before the application's own, to compare with what the change of context has
+ * left.
  */
 #define APPLICATION_ELF    'P' /* it is there, and executed */
 #define APPLICATION_SCRIPT 'S' /* nothing is there: the first argument is a path */
@@ -55,8 +63,12 @@ int application_prepare(const struct jail *jail, struct jail_request *request, s
         enum step *ret_step);
 
 /*
- * The last steps, in the process that becomes the application: exec context, the last filter, exec. Returns only on
- * failure, likewise. Safe after vfork(2).
+ * The last steps, in the process that becomes the application: signals, exec context, the last filter, exec. A failure
+ * is reported, so that it never returns; not declared to, because a sanitizer tidies up the stack before such a call,
+ * and this one is made on a stack of init's. Safe in a process that shares init's memory.
  */
-int application_execute(const struct jail *jail, const struct spawn_request *spawn,
-        const struct application *application, enum step *ret_step);
+void application_start(
+        const struct jail *jail, const struct jail_request *request, const struct application *application);
+
+/* Both, in the same process: for one whose PID namespace has an init already. */
+_Noreturn void application_run(const struct jail *jail, struct jail_request *request);

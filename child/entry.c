@@ -79,14 +79,23 @@ static int is_report_pipe(void)
         return call(SYS_fstat, JAIL_FD_REPORT, (long)&st, 0, 0, 0) == 0 && S_ISFIFO(st.st_mode);
 }
 
-static void check_streams(const char *kinds)
+static void check(int fd, char kind)
 {
-        for (int fd = 0; fd < APPLICATION_STREAMS; fd++) {
-                struct stat st = {0};
+        struct stat st = {0};
 
-                if (call(SYS_fstat, fd, (long)&st, 0, 0, 0) < 0 || application_stream_kind(&st) != kinds[fd])
-                        fail(-EBADFD);
-        }
+        if (call(SYS_fstat, fd, (long)&st, 0, 0, 0) < 0 || application_stream_kind(&st) != kind)
+                fail(-EBADFD);
+}
+
+/* The standard streams, and behind the program's letter those of an application zygote, if it is one. */
+static void check_descriptors(const char *kinds)
+{
+        const char *warm = kinds + APPLICATION_STREAMS + 1;
+
+        for (int fd = 0; fd < APPLICATION_STREAMS; fd++)
+                check(fd, kinds[fd]);
+        for (int i = 0; warm[i]; i++)
+                check(WARM_FD_CONTROL + i, warm[i]);
 }
 
 static void close_at_exec(int fd)
@@ -101,11 +110,11 @@ __attribute__((used)) _Noreturn void entry(char **stack)
         char **argv = stack + 2, **envp = stack + 1 + (long)stack[0] + 1;
         long r;
 
-        /* Without it nothing can be told but by a signal, which init reports. */
+        /* Without it nothing can be told but by a signal, which the broker sees. */
         if ((long)stack[0] < 2 || !is_report_pipe())
                 __builtin_trap();
         close_at_exec(JAIL_FD_REPORT);
-        check_streams(stack[1]);
+        check_descriptors(stack[1]);
         if (stack[1][APPLICATION_STREAMS] == APPLICATION_SCRIPT) {
                 r = call(SYS_execve, (long)argv[0], (long)argv, (long)envp, 0, 0);
         } else {

@@ -2,7 +2,8 @@
 #include "child/environment.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -40,10 +41,10 @@ static int compare_name(const void *key, const void *element)
         return strcmp(key, *(const char *const *)element);
 }
 
-static bool is_passed(const struct index *index, const struct index_service *service, const char *name)
+static bool is_passed(const struct environment_policy *policy, const char *name)
 {
-        for (size_t i = 0; i < service->pass_environment.count; i++)
-                if (strcmp(index_item(index, service->pass_environment, i), name) == 0)
+        for (size_t i = 0; i < policy->n_pass; i++)
+                if (strcmp(policy->pass[i], name) == 0)
                         return true;
         return false;
 }
@@ -55,14 +56,13 @@ static bool is_ours(const char *name)
                strncmp(name, "SANDBOXD_", 9) == 0;
 }
 
-static bool is_allowed(const struct index *index, const struct index_service *service, const char *name)
+static bool is_allowed(const struct environment_policy *policy, const char *name)
 {
         if (is_ours(name) || strcasecmp(name, "HTTP_PROXY") == 0)
                 return false;
         if (strncmp(name, "HTTP_", 5) == 0)
                 return true;
-        return bsearch(name, allowed, ELEMENTS(allowed), sizeof(allowed[0]), compare_name) ||
-               is_passed(index, service, name);
+        return bsearch(name, allowed, ELEMENTS(allowed), sizeof(allowed[0]), compare_name) || is_passed(policy, name);
 }
 
 /* Where the variable called by the first `length` bytes of `name` stands, or NULL. */
@@ -83,8 +83,7 @@ static int append(struct environment *environment, char *variable)
         return 0;
 }
 
-/* Sets a variable whatever it was before. */
-static int replace(struct environment *environment, char *variable)
+int environment_set(struct environment *environment, char *variable)
 {
         char **slot = find(environment, variable, strcspn(variable, "="));
 
@@ -94,16 +93,19 @@ static int replace(struct environment *environment, char *variable)
         return 0;
 }
 
+/* By hand: formatted output would take a fork several pages that nothing else of it touches. */
 static int set_own(struct environment *environment, const char *name, const char *value)
 {
-        char *variable = environment->own + environment->own_used;
-        size_t room = sizeof(environment->own) - environment->own_used;
-        int length = snprintf(variable, room, "%s=%s", name, value);
+        size_t n_name = strlen(name), size = n_name + 1 + strlen(value) + 1;
+        char *variable = environment->own + environment->own_left - size;
 
-        if (length < 0 || (size_t)length >= room)
+        if (size > environment->own_left)
                 return -E2BIG;
-        environment->own_used += (size_t)length + 1;
-        return replace(environment, variable);
+        environment->own_left -= size;
+        memcpy(variable, name, n_name + 1);
+        variable[n_name] = '=';
+        memcpy(variable + n_name + 1, value, size - n_name - 1);
+        return environment_set(environment, variable);
 }
 
 /* A fact: set when it is known, and otherwise absent, whoever else named it. */
@@ -120,8 +122,8 @@ static int set_fact(struct environment *environment, const char *name, const cha
         return 0;
 }
 
-static int copy_request(struct environment *environment, const struct index *index, const struct index_service *service,
-        char *block, size_t size)
+static int copy_request(
+        struct environment *environment, const struct environment_policy *policy, char *block, size_t size)
 {
         if (size > 0 && block[size - 1] != '\0')
                 return -EBADMSG;
@@ -133,7 +135,7 @@ static int copy_request(struct environment *environment, const struct index *ind
                 if (!equals || equals == variable)
                         return -EBADMSG;
                 *equals = '\0';
-                wanted = is_allowed(index, service, variable);
+                wanted = is_allowed(policy, variable);
                 *equals = '=';
                 if (wanted && find(environment, variable, (size_t)(equals - variable)))
                         return -EBADMSG; /* which of the two an application believes is not for us to guess */
@@ -146,10 +148,10 @@ static int copy_request(struct environment *environment, const struct index *ind
 
 static int set_facts(struct environment *environment, const struct environment_facts *facts)
 {
-        int r = set_own(environment, "GATEWAY_INTERFACE", "CGI/1.1");
+        int r = facts->request_id[0] ? set_own(environment, "GATEWAY_INTERFACE", "CGI/1.1") : 0;
 
         if (r == 0)
-                r = set_own(environment, "SANDBOXD_REQUEST_ID", facts->request_id);
+                r = set_fact(environment, "SANDBOXD_REQUEST_ID", facts->request_id);
         if (r == 0)
                 r = set_fact(environment, "REMOTE_USER", facts->user);
         if (r == 0)
@@ -163,16 +165,16 @@ static int set_facts(struct environment *environment, const struct environment_f
         return r;
 }
 
-int environment_build(struct environment *environment, const struct index *index, const struct index_service *service,
-        char *block, size_t size, const struct environment_facts *facts)
+int environment_build(struct environment *environment, const struct environment_policy *policy, char *block,
+        size_t size, const struct environment_facts *facts)
 {
         int r;
 
         environment->n_variables = 0;
         environment->variables[0] = NULL;
-        environment->own_used = 0;
-        r = copy_request(environment, index, service, block, size);
-        for (size_t i = 0; r == 0 && i < service->environment.count; i++)
-                r = replace(environment, (char *)(uintptr_t)index_item(index, service->environment, i));
+        environment->own_left = sizeof(environment->own);
+        r = copy_request(environment, policy, block, size);
+        for (size_t i = 0; r == 0 && i < policy->n_set; i++)
+                r = environment_set(environment, (char *)(uintptr_t)policy->set[i]);
         return r < 0 ? r : set_facts(environment, facts);
 }

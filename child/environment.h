@@ -3,8 +3,6 @@
 
 #include <stddef.h>
 
-#include "common/index.h"
-
 /*
  * The application's environment: an empty one, into which is copied what is allowed. Pure.
  *
@@ -21,25 +19,36 @@ enum {
 };
 
 struct environment {
-        char *variables[ENVIRONMENT_MAX + 1]; /* ends with NULL: an envp for execve(2) */
+        char own[ENVIRONMENT_OWN]; /* from its end backwards: what is written of all this lies together, in few pages */
+        size_t own_left;
         size_t n_variables;
-        char own[ENVIRONMENT_OWN];
-        size_t own_used;
+        char *variables[ENVIRONMENT_MAX + 1]; /* ends with NULL: an envp for execve(2) */
+};
+
+/* What the service says. */
+struct environment_policy {
+        const char *const *pass; /* PassEnvironment=: names */
+        size_t n_pass;
+        const char *const *set; /* Environment=: NAME=VALUE */
+        size_t n_set;
 };
 
 /* What the broker says of the request; strings, never NULL. */
 struct environment_facts {
-        const char *user;    /* empty: nobody is logged in, no REMOTE_USER */
-        const char *address; /* empty: no REMOTE_ADDR */
-        const char *host;    /* empty: no SERVER_NAME */
-        const char *script;  /* empty: SCRIPT_FILENAME as the request has it; else the one that was checked */
-        const char *request_id;
+        const char *user;       /* empty: nobody is logged in, no REMOTE_USER */
+        const char *address;    /* empty: no REMOTE_ADDR */
+        const char *host;       /* empty: no SERVER_NAME */
+        const char *script;     /* empty: SCRIPT_FILENAME as the request has it; else the one that was checked */
+        const char *request_id; /* empty: no request, an application zygote; no GATEWAY_INTERFACE then either */
 };
 
 /*
- * Fills `environment`. `block` holds `size` bytes, "NAME=VALUE\0" each, and must live as long as the result;
- * the index likewise. Returns 0; -E2BIG for too many variables; -EBADMSG for a block that does not end with
+ * Fills `environment`. `block` holds `size` bytes, "NAME=VALUE\0" each, and must live as long as the result; what the
+ * policy points to likewise. Returns 0; -E2BIG for too many variables; -EBADMSG for a block that does not end with
  * NUL, holds an entry without a name, or names a variable twice.
  */
-int environment_build(struct environment *environment, const struct index *index, const struct index_service *service,
-        char *block, size_t size, const struct environment_facts *facts);
+int environment_build(struct environment *environment, const struct environment_policy *policy, char *block,
+        size_t size, const struct environment_facts *facts);
+
+/* Sets NAME=VALUE, whatever it was before; it must live as long as the result. Returns 0 or -E2BIG. */
+int environment_set(struct environment *environment, char *variable);

@@ -2,31 +2,29 @@
 #include "child/init.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 
 #include "child/application.h"
+#include "child/report.h"
 #include "common/cleanup.h"
 
-static void report(int fd, enum report_kind kind, enum step step, int value)
+int init_signals(void)
 {
-        struct report report = {.kind = kind, .step = step, .value = value};
+        const struct sigaction action = {.sa_handler = SIG_DFL};
+        sigset_t child;
+        int fd;
 
-        /* A report is smaller than PIPE_BUF: whole or not at all. Without one, the broker takes it for a
-         * failure. */
-        if (write(fd, &report, sizeof(report)) < 0)
-                _exit(JAIL_EXIT);
-}
-
-void init_fail(int fd, enum step step, int error)
-{
-        report(fd, REPORT_FAILED, step, error);
-        _exit(JAIL_EXIT);
-}
-
-static void on_child(int number)
-{
-        (void)number; /* its arrival ends ppoll(2) */
+        for (int i = 1; i < NSIG; i++)
+                sigaction(i, &action, NULL); /* EINVAL for SIGKILL, SIGSTOP and libc's own two */
+        sigemptyset(&child);
+        sigaddset(&child, SIGCHLD);
+        if (sigprocmask(SIG_SETMASK, &child, NULL) < 0)
+                return -errno;
+        fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+        return fd < 0 ? -errno : fd;
 }
 
 /*
@@ -35,62 +33,73 @@ static void on_child(int number)
  */
 static void wait_for_child(void)
 {
-        struct pollfd report_pipe = {.fd = JAIL_FD_REPORT};
-        sigset_t none;
+        struct pollfd fds[] = {{.fd = JAIL_FD_REPORT}, {.fd = JAIL_FD_SIGNALS, .events = POLLIN}};
+        struct signalfd_siginfo ignored;
 
-        sigemptyset(&none);
-        if (ppoll(&report_pipe, 1, NULL, &none) > 0)
+        if (poll(fds, ELEMENTS(fds), -1) < 0 || fds[0].revents != 0)
+                _exit(JAIL_EXIT);
+        /* Before asking who has died: whoever dies after that makes it readable again. */
+        if (read(JAIL_FD_SIGNALS, &ignored, sizeof(ignored)) < 0)
                 _exit(JAIL_EXIT);
 }
 
 /* The zombies are the application's orphans; PID 2 alone decides when the request is over. */
 _Noreturn static void reap_until(pid_t application)
 {
-        const struct sigaction action = {.sa_handler = on_child};
         siginfo_t info = {0};
-        sigset_t child;
 
-        sigemptyset(&child);
-        sigaddset(&child, SIGCHLD);
-        if (sigprocmask(SIG_BLOCK, &child, NULL) < 0 || sigaction(SIGCHLD, &action, NULL) < 0)
-                init_fail(JAIL_FD_REPORT, STEP_FORK, errno);
         while (info.si_pid != application) {
-                info.si_pid = 0;
-                if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0)
-                        init_fail(JAIL_FD_REPORT, STEP_FORK, errno);
                 if (info.si_pid == 0)
                         wait_for_child();
+                info.si_pid = 0;
+                if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0)
+                        report_failure(JAIL_FD_REPORT, STEP_FORK, errno);
         }
         if (info.si_code == CLD_EXITED)
-                report(JAIL_FD_REPORT, REPORT_EXITED, STEP_NONE, info.si_status);
+                report_write(JAIL_FD_REPORT, REPORT_EXITED, STEP_NONE, info.si_status);
         else
-                report(JAIL_FD_REPORT, REPORT_SIGNALED, STEP_NONE, info.si_status);
+                report_write(JAIL_FD_REPORT, REPORT_SIGNALED, STEP_NONE, info.si_status);
         _exit(EXIT_SUCCESS);
+}
+
+/* What the application's process needs until it executes: in memory that it shares with init. */
+struct start {
+        const struct jail *jail;
+        const struct jail_request *request;
+        struct application application;
+};
+
+static int start_application(void *userdata)
+{
+        const struct start *start = userdata;
+
+        application_start(start->jail, start->request, &start->application);
+        return JAIL_EXIT;
 }
 
 void init_run(const struct jail *jail, struct jail_request *request)
 {
-        static struct application application;
-        static enum step step; /* static: the child of vfork(2) writes it too */
+        static char stack[64 * 1024] __attribute__((aligned(16)));
+        static struct start start;
+        enum step step;
         pid_t pid;
-        int r;
+        int r = application_prepare(jail, request, &start.application, &step);
 
-        r = application_prepare(jail, request, &application, &step);
         if (r < 0)
-                init_fail(JAIL_FD_REPORT, step, -r);
-
-        /* vfork(2): the child runs in our memory until it executes, so that no page is copied for it. */
-        pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork): nobody waits for us */
-        if (pid == 0) {
-                /* NOLINTNEXTLINE(clang-analyzer-unix.Vfork): system calls only, on memory that is static */
-                r = application_execute(jail, request->spawn, &application, &step);
-                init_fail(JAIL_FD_REPORT, step, -r); /* NOLINT(clang-analyzer-unix.Vfork): a write(2) and _exit(2) */
-        }
+                report_failure(JAIL_FD_REPORT, step, -r);
+        start.jail = jail;
+        start.request = request;
+        /*
+         * As vfork(2), so that no page is copied, but for the waiting: each goes its way, and init is not woken up for
+         * nothing in between. They share errno too; what init calls from here on fails for no reason, but in which it
+         * gives up.
+         */
+        pid = clone(start_application, stack + sizeof(stack), CLONE_VM | SIGCHLD, &start);
         if (pid < 0)
-                init_fail(JAIL_FD_REPORT, STEP_FORK, errno);
+                report_failure(JAIL_FD_REPORT, STEP_FORK, errno);
 
         /* Whoever reads the application's output sees its end only when nobody else holds the pipe. */
-        if (close_range(0, JAIL_FD_REPORT - 1, 0) < 0 || close_range(JAIL_FD_REPORT + 1, ~0U, 0) < 0)
-                init_fail(JAIL_FD_REPORT, STEP_DESCRIPTORS, errno);
+        if (close_range(0, JAIL_FD_REPORT - 1, 0) < 0 || close_range(JAIL_FD_SIGNALS + 1, ~0U, 0) < 0)
+                report_failure(JAIL_FD_REPORT, STEP_DESCRIPTORS, errno);
         reap_until(pid);
 }

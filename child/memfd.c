@@ -6,19 +6,12 @@
 
 int memfd_read(int fd, char *buffer, size_t size, size_t *ret_size)
 {
-        size_t used = 0;
+        ssize_t n = pread(fd, buffer, size, 0); /* of a file in memory, less than asked for is all there is */
 
-        for (;;) {
-                ssize_t n = pread(fd, buffer + used, size - used, (off_t)used);
-
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        break;
-                used += (size_t)n;
-                if (used == size)
-                        return -E2BIG;
-        }
-        *ret_size = used;
+        if (n < 0)
+                return -errno;
+        if ((size_t)n == size)
+                return -E2BIG;
+        *ret_size = (size_t)n;
         return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "common/cleanup.h"
 
@@ -25,6 +26,8 @@ void descriptors_close(int *fds, size_t n_fds)
         const struct linger none = {0};
 
         for (size_t i = 0; i < n_fds; i++) {
+                if (fds[i] < 0)
+                        continue;
                 /* ENOTSOCK for most: then there is nothing to wait for. */
                 (void)setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &none, sizeof(none));
                 fds[i] = close_fd(fds[i]);
@@ -149,4 +152,16 @@ bool descriptors_is_sealed(int fd, off_t max)
         int found = fcntl(fd, F_GET_SEALS);
 
         return found >= 0 && (found & seals) == seals && fstat(fd, &st) == 0 && st.st_size <= max;
+}
+
+bool descriptors_is_pair(int fd)
+{
+        struct sockaddr_un local = {0}, peer = {0};
+        socklen_t local_length = sizeof(local), peer_length = sizeof(peer), length = sizeof(int);
+        int type = 0;
+
+        return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM &&
+               getsockname(fd, (struct sockaddr *)&local, &local_length) == 0 && local.sun_family == AF_UNIX &&
+               local_length == sizeof(sa_family_t) && getpeername(fd, (struct sockaddr *)&peer, &peer_length) == 0 &&
+               peer_length == sizeof(sa_family_t);
 }

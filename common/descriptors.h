@@ -9,7 +9,7 @@
  * One packet with descriptors over a SOCK_SEQPACKET socket: unix(7), SCM_RIGHTS; cmsg(3).
  */
 
-#define DESCRIPTORS_MAX 8
+#define DESCRIPTORS_MAX 10
 
 /*
  * Sends one packet with `n_fds` descriptors (0 to DESCRIPTORS_MAX). The descriptors stay the caller's.
@@ -43,6 +43,9 @@ int descriptors_hang_up(int socket_fd);
 
 /* Whether it is an end of a pipe with this access mode, O_RDONLY or O_WRONLY. */
 bool descriptors_is_pipe(int fd, int access_mode);
+
+/* Whether it is a connected Unix stream socket, as of socketpair(2): without a name at either end. */
+bool descriptors_is_pair(int fd);
 
 /* Whether it is a memfd sealed against writing, growing and shrinking, of at most `max` bytes (fcntl(2), F_GET_SEALS).
  */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
+#include "common/warm.h"
 
 static const int index_seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
 
@@ -93,6 +94,21 @@ static bool filter_ok(const struct index *index, struct index_span span)
         return span.count > 0 && span.count <= BPF_MAXINSNS && span_ok(index, span, sizeof(struct sock_filter));
 }
 
+/* A warm service has something to bring up, and a filter for what is forked of it; any other has neither. */
+static bool warm_ok(const struct index *index, const struct index_service *service)
+{
+        if (service->type >= INDEX_TYPES || service->warm_spare > WARM_SLOTS_MAX ||
+                service->warm_up.count > INDEX_WARM_UP_MAX || service->warm_watch.count > INDEX_WARM_WATCH_MAX ||
+                !strings_ok(index, service->warm_up) || !strings_ok(index, service->warm_watch))
+                return false;
+        if (!(service->flags & INDEX_WARM))
+                return service->filter_warm.count == 0 && !(service->flags & INDEX_TMP_SHARED);
+        return service->type != INDEX_TYPE_CGI && service->argv.count > 0 && service->warm_spare > 0 &&
+               service->warm_idle > 0 && service->flags & INDEX_RUNNER && filter_ok(index, service->filter_warm) &&
+               !(service->flags & INDEX_PRIVATE_IPC) &&
+               !(service->flags & INDEX_PRIVATE_TMP) == !(service->flags & INDEX_TMP_SHARED);
+}
+
 static bool service_ok(const struct index *index, const struct index_service *service)
 {
         return service->name && string_ok(index, service->name) && service->source &&
@@ -104,7 +120,7 @@ static bool service_ok(const struct index *index, const struct index_service *se
                (service->argv.count > 0 || service->script_directory) && binds_ok(index, service->binds) &&
                span_ok(index, service->front_end_users, sizeof(uint32_t)) && networks_ok(index, service->trusted) &&
                filter_ok(index, service->filter_allow) && filter_ok(index, service->filter_deny) &&
-               filter_ok(index, service->filter_last);
+               filter_ok(index, service->filter_last) && warm_ok(index, service);
 }
 
 static bool index_ok(const struct index *index)

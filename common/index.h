@@ -18,13 +18,15 @@
  */
 
 #define INDEX_MAGIC   UINT32_C(0x53626978)
-#define INDEX_VERSION 3
+#define INDEX_VERSION 4
 
 enum {
         INDEX_SIZE_MAX = 64 * 1024 * 1024,
         INDEX_GROUPS_MAX = 64, /* supplementary groups of one identity */
         INDEX_CONTEXT_MAX = 255,
         INDEX_LIMITS = 16, /* RLIM_NLIMITS of the kernel's interface */
+        INDEX_WARM_UP_MAX = 8,
+        INDEX_WARM_WATCH_MAX = 64,
 };
 
 typedef uint32_t index_string;
@@ -55,8 +57,9 @@ struct index_header {
         uint32_t dynamic_last;
         uint32_t category_first; /* MCSCategories=, both inclusive */
         uint32_t category_last;
-        uint64_t name_timeout; /* NameServiceTimeoutSec=, µs */
-        uint64_t name_ttl;     /* NameServiceCacheSec=, µs */
+        uint64_t name_timeout;    /* NameServiceTimeoutSec=, µs */
+        uint64_t name_ttl;        /* NameServiceCacheSec=, µs */
+        uint64_t warm_memory_max; /* WarmMemoryMax=, bytes */
         struct index_span services;
 };
 
@@ -83,6 +86,19 @@ enum {
         INDEX_PRIVATE_NETWORK = 1 << 1,
         INDEX_PRIVATE_IPC = 1 << 3,  /* an IPC namespace for each request: the filter lets it make IPC objects */
         INDEX_PER_IDENTITY = 1 << 2, /* identities could meet in the namespaces: one zygote for each */
+        INDEX_WARM = 1 << 4,         /* Warm=yes: an application zygote for each identity that is busy */
+        INDEX_TMP_SHARED = 1 << 5,   /* with INDEX_PRIVATE_TMP: one for all requests of an application zygote */
+        INDEX_KEYED = 1 << 7,        /* filter_last is attached by the zygote: common/keyed.h */
+        INDEX_RUNNER = 1 << 6,       /* WARM_FOLDER is needed in the root: it is warm, or the runner executes it */
+};
+
+/* Type=: how the application takes its requests. */
+enum index_type {
+        INDEX_TYPE_CGI,
+        INDEX_TYPE_FASTCGI, /* cold, it is a CGI program */
+        INDEX_TYPE_WSGI,    /* a file that defines a WSGI application; argv has the runner in it */
+        INDEX_TYPE_PYTHON,  /* a CGI script in Python; likewise */
+        INDEX_TYPES,
 };
 
 struct index_cgroup {
@@ -106,10 +122,16 @@ struct index_service {
         struct index_span binds;            /* of struct index_bind */
         struct index_span front_end_users;  /* of uint32_t: uids */
         struct index_span trusted;          /* of struct index_network */
-        struct index_span filter_allow;     /* of struct sock_filter: stage 1, what service and jail may call */
-        struct index_span filter_deny;      /* of struct sock_filter: stage 1, what nobody may call, and id ranges */
-        struct index_span filter_last;      /* of struct sock_filter: stage 2, takes back what only the jail needs */
+        struct index_span warm_up;          /* of index_string: WarmUpRequest= */
+        struct index_span warm_watch;       /* of index_string: WarmWatch= */
+        struct index_span filter_allow;     /* of struct sock_filter: what service and jail may call */
+        struct index_span filter_deny;      /* of struct sock_filter: what nobody may call, and id ranges */
+        struct index_span filter_last;      /* of struct sock_filter: takes back what only the jail needs */
+        struct index_span filter_warm;      /* of struct sock_filter: what a zygote's child loses; if INDEX_WARM */
         uint32_t flags;
+        uint32_t type;       /* enum index_type */
+        uint32_t warm_spare; /* WarmSpare=: children forked ahead */
+        uint64_t warm_idle;  /* WarmIdleSec=, µs: an application zygote without a request for so long ends */
         uint32_t umask;
         int32_t nice;
         uint32_t max_connections;

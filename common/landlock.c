@@ -126,3 +126,8 @@ int landlock_open_apart(int *ret_ruleset)
         *ret_ruleset = take_fd(&fd);
         return 0;
 }
+
+bool landlock_scopes_signals(void)
+{
+        return find_abi() >= ABI_WITH_SCOPES;
+}

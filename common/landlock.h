@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
+
 /*
  * landlock(7), for the programs that confine themselves, and for zygotes, which confine what they make.
  */
@@ -24,3 +26,6 @@ int landlock_enter(int directory);
  * errno.
  */
 int landlock_open_apart(int *ret_ruleset);
+
+/* Whether whoever enters such a ruleset signals nobody beyond it: ABI 6. No where that cannot be found out. */
+bool landlock_scopes_signals(void);

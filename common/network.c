@@ -51,8 +51,8 @@ static int parse_prefix(const char *text, uint32_t max, uint32_t *ret_prefix)
 
 static bool host_bits_clear(const struct index_network *network, uint32_t width)
 {
-        for (uint32_t bit = network->prefix; bit < width; bit++)
-                if (network->address[bit / 8] & (0x80 >> (bit % 8)))
+        for (uint32_t bit = network->prefix; bit < width; bit = (bit | 7) + 1)
+                if (network->address[bit / 8] & (0xff >> (bit % 8)))
                         return false;
         return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/identity.h"
@@ -25,7 +26,16 @@ enum {
         SPAWN_CGROUP = 1 << 0,    /* a cgroup descriptor comes along: clone into it */
         SPAWN_TEMPORARY = 1 << 1, /* a detached tmpfs comes along: mount it at /tmp */
         SPAWN_COMMAND = 1 << 2,   /* a memfd with "arg\0"… comes along: execute this, not the service's program */
+        SPAWN_WARM = 1 << 3,      /* control and queue come along, as an application zygote's: common/warm.h */
+        SPAWN_NAMESPACE = 1 << 4, /* the pidfd of a keeper (child/keeper.h) comes along: into its PID namespace */
+        SPAWN_KEEP = 1 << 5, /* into a PID namespace with a keeper, which is made, and its pidfd comes with the reply */
 };
+
+/* Whether the process goes into a PID namespace with a keeper, and needs no init of its own. */
+static inline bool spawn_is_kept(uint32_t flags)
+{
+        return flags & (SPAWN_NAMESPACE | SPAWN_KEEP);
+}
 
 /* Descriptors of a spawn request: these, then the optional ones in the order of their flags. */
 enum spawn_fd {
@@ -35,7 +45,18 @@ enum spawn_fd {
         SPAWN_FD_STDERR,
         SPAWN_FD_REPORT,
         SPAWN_FDS,
-        SPAWN_FDS_MAX = SPAWN_FDS + 3,
+        SPAWN_FDS_MAX = SPAWN_FDS + 5,
+        SPAWN_REPLY_FDS_MAX = 2,
+};
+
+/* What came along with a spawn request, sorted; -1 for what did not. */
+struct spawn_fds {
+        int always[SPAWN_FDS]; /* enum spawn_fd */
+        int cgroup;
+        int temporary;
+        int command;
+        int warm[2];
+        int keeper;
 };
 
 struct spawn_request {
@@ -59,12 +80,17 @@ struct spawn_reply {
         uint32_t magic;
         uint32_t step;    /* enum step; STEP_NONE: the pidfd of the new process comes along */
         int32_t error;    /* errno of the step that failed */
+        uint32_t keeper;  /* 1: the pidfd of a new keeper comes along, as the last, whatever became of the process */
         uint64_t number;  /* of the request; 0: the answer to the zygote's start */
         char detail[256]; /* what the step was about, a path for example */
 };
 
 /* Fills in magic, identity and nice value, and zeroes the rest. */
 void spawn_init(struct spawn_request *request, const struct identity *identity, int nice);
+
+/* What the child has to know of a launch request; `address` as far as it is believed. */
+void spawn_set_request(
+        struct spawn_request *request, const struct wire_request *wire, const char *address, uint64_t number);
 
 /* How much of a request is sent: up to the NUL of its script. */
 size_t spawn_size(const struct spawn_request *request);
@@ -75,3 +101,6 @@ size_t spawn_size(const struct spawn_request *request);
  */
 int spawn_check_request(const struct spawn_request *request, size_t size, size_t n_fds);
 int spawn_check_reply(const struct spawn_reply *reply, size_t size, size_t n_fds);
+
+/* Sorts the descriptors of a checked spawn request with these flags. They stay whose they are. */
+void spawn_sort_fds(uint32_t flags, const int *fds, struct spawn_fds *ret_fds);

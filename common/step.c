@@ -54,7 +54,12 @@ static const struct {
 } hints[] = {
         {STEP_BIND, ENOENT, "create the source of the bind, or write a '-' before it"},
         {STEP_BIND, EACCES, "the path must be reachable by root without CAP_DAC_OVERRIDE"},
+        {STEP_BIND, EROFS, "make the mount point in RootDirectory=: nothing is made in it"},
         {STEP_BIND, ENOTDIR, "the mount point in RootDirectory= must be of the same kind as the source"},
+        {STEP_LANDLOCK, EOPNOTSUPP,
+                "children of an application zygote are kept apart by Landlock, and this kernel has none: add landlock "
+                "to its lsm= parameter, or write Warm=no"},
+        {STEP_LIMITS, EACCES, "Nice= is below what sandboxd itself runs with: see Nice= of its unit"},
         {STEP_SCRIPT, ENOENT, "the script is not in the root: see ScriptDirectory= and the BindReadOnlyPaths="},
         {STEP_SCRIPT, EXDEV, "scripts must lie beneath ScriptDirectory=, also after following symlinks"},
         {STEP_SCRIPT, EPERM,
@@ -119,7 +124,8 @@ int failure_set(struct failure *failure, enum step step, int error, const char *
 
 enum wire_outcome step_outcome(enum step step, int error)
 {
-        if (step == STEP_SCRIPT && (error == ENOENT || error == ENOTDIR || error == EXDEV || error == ELOOP))
+        if (step == STEP_SCRIPT &&
+                (error == ENOENT || error == ENOTDIR || error == EXDEV || error == ELOOP || error == ENAMETOOLONG))
                 return WIRE_NO_SCRIPT;
         return WIRE_FAILED;
 }
@@ -128,4 +134,37 @@ bool report_is_whole(const struct report *report, ssize_t n)
 {
         return n == (ssize_t)sizeof(*report) && report->kind >= REPORT_FAILED && report->kind <= REPORT_SIGNALED &&
                report->step < STEPS;
+}
+
+/* The first process of a request ended thus. */
+static void judge_end(const siginfo_t *info, struct verdict *verdict)
+{
+        verdict->outcome = info->si_code == CLD_EXITED ? WIRE_EXITED : WIRE_SIGNALED;
+        verdict->detail = (uint32_t)info->si_status;
+        if (info->si_code != CLD_EXITED && info->si_status == SIGKILL)
+                snprintf(verdict->reason, sizeof(verdict->reason), "RequestMemoryMax= or MemoryMax= may be reached");
+}
+
+void report_judge(const struct report *report, ssize_t n, const siginfo_t *info, bool is_application,
+        const char *script, struct verdict *ret_verdict)
+{
+        struct verdict verdict = {.outcome = WIRE_FAILED, .detail = EOWNERDEAD};
+
+        if (is_application && n <= 0) {
+                judge_end(info, &verdict);
+        } else if (!report_is_whole(report, n) || (is_application && report->kind != REPORT_FAILED)) {
+                snprintf(verdict.reason, sizeof(verdict.reason), "%s ended without a report: %s %d%s",
+                        is_application ? "it" : "init", info->si_code == CLD_EXITED ? "status" : "signal",
+                        info->si_status,
+                        info->si_status == SIGKILL ? "; RequestMemoryMax= or MemoryMax= may be reached" : "");
+        } else if (report->kind == REPORT_FAILED) {
+                step_describe(verdict.reason, sizeof(verdict.reason), report->step, report->value,
+                        report->step == STEP_SCRIPT ? script : "");
+                verdict.outcome = step_outcome(report->step, report->value);
+                verdict.detail = (uint32_t)report->value;
+        } else {
+                verdict.outcome = report->kind == REPORT_EXITED ? WIRE_EXITED : WIRE_SIGNALED;
+                verdict.detail = (uint32_t)report->value;
+        }
+        *ret_verdict = verdict;
 }

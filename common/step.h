@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -80,8 +81,8 @@ void step_describe(char *text, size_t size, enum step step, int error, const cha
 enum wire_outcome step_outcome(enum step step, int error);
 
 /*
- * What a request's init writes into the report pipe, at most one after the other: a failed step, or how the
- * application ended. No report at all means that init itself was killed.
+ * What is written into the report pipe, at most one after the other: a failed step, or, by a request's init, how the
+ * application ended. No report at all means, of an init, that it was killed; of an application, that it began.
  */
 enum report_kind {
         REPORT_FAILED = 1, /* `step` failed with errno `value` */
@@ -94,6 +95,21 @@ struct report {
         uint32_t step;
         int32_t value;
 };
+
+/* How a request ended, in words. */
+struct verdict {
+        enum wire_outcome outcome;
+        uint32_t detail;
+        char reason[256]; /* empty: nothing to add */
+};
+
+/*
+ * What to say of a request whose process ended as `info` says (waitid(2)), having left `n` bytes of report (or a
+ * negative number). `is_application`: it was the application itself, which reports only what keeps it from beginning,
+ * and not an init. `script` is what it asked for.
+ */
+void report_judge(const struct report *report, ssize_t n, const siginfo_t *info, bool is_application,
+        const char *script, struct verdict *ret_verdict);
 
 /* Whether `n` bytes that were read (or a negative number) are such a report. */
 bool report_is_whole(const struct report *report, ssize_t n);

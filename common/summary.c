@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "common/log.h"
 
@@ -57,8 +58,23 @@ void summary_format(const struct summary *summary, char *text, size_t size)
                       (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e3;
         snprintf(text, size, "outcome=%s detail=%u", summary->outcome, summary->detail);
         append_decision(text, size, summary->decision);
-        append(text, size, " wall=%.1fms cpu=%.1fms maxrss=%ldK", (double)summary->wall / 1e3, cpu,
-                usage ? usage->ru_maxrss : 0L);
+        append(text, size, " wall=%.1fms", (double)summary->wall / 1e3);
+        if (summary->is_warm)
+                append(text, size, " warm=yes");
+        else
+                append(text, size, " cpu=%.1fms maxrss=%ldK", cpu, usage ? usage->ru_maxrss : 0L);
         if (summary->reason)
                 append(text, size, " reason=%s", summary->reason);
+}
+
+int summary_priority(enum wire_outcome outcome)
+{
+        switch (outcome) {
+        case WIRE_EXITED:
+                return LOG_INFO;
+        case WIRE_AGAIN:
+                return LOG_DEBUG;
+        default:
+                return LOG_WARNING;
+        }
 }

@@ -2,6 +2,7 @@
 #include "common/wire.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -18,6 +19,7 @@ static const struct {
         [WIRE_BUSY] = {"busy", 503},
         [WIRE_TIMEOUT] = {"timeout", 504},
         [WIRE_INVALID] = {"invalid", 500},
+        [WIRE_AGAIN] = {"again", 503},
 };
 
 unsigned wire_status(enum wire_outcome outcome)
@@ -77,6 +79,14 @@ int wire_set_string(char *field, size_t size, const char *value, size_t length)
         return 0;
 }
 
+void wire_set_reason(struct wire_result *result, const char *reason)
+{
+        snprintf(result->reason, sizeof(result->reason), "%s", reason ? reason : "");
+        for (char *c = result->reason; *c; c++)
+                if (is_control(*c))
+                        *c = '?';
+}
+
 bool wire_is_string(const char *field, size_t size)
 {
         size_t length = strnlen(field, size);
@@ -95,11 +105,21 @@ static bool is_request_id(const char *id)
         return strspn(id, "0123456789abcdef") == WIRE_REQUEST_ID_SIZE - 1;
 }
 
+/* Descriptors, flags and size as the kind has them. */
+static bool is_kind(const struct wire_request *request, size_t n_fds)
+{
+        if (request->kind == WIRE_STREAMS)
+                return n_fds == WIRE_FDS && request->flags == 0 && request->environment_size == 0;
+        return request->kind == WIRE_CONNECTION && n_fds == WIRE_CONNECTION_FDS &&
+               (request->flags & ~(uint32_t)WIRE_NO_BODY) == 0 &&
+               request->environment_size <= WIRE_CONNECTION_ENVIRONMENT_MAX;
+}
+
 int wire_check_request(const struct wire_request *request, size_t length, size_t n_fds)
 {
-        if (length != sizeof(*request) || n_fds != WIRE_FDS)
+        if (length != sizeof(*request))
                 return -EBADMSG;
-        if (request->magic != WIRE_MAGIC || request->version != WIRE_VERSION)
+        if (request->magic != WIRE_MAGIC || request->version != WIRE_VERSION || !is_kind(request, n_fds))
                 return -EBADMSG;
         if (!wire_is_string(request->request_id, sizeof(request->request_id)) ||
                 !wire_is_string(request->user, sizeof(request->user)) ||
@@ -116,9 +136,17 @@ int wire_check_result(const struct wire_result *result, size_t length, size_t n_
                 return -EBADMSG;
         if (result->magic != WIRE_MAGIC || result->version != WIRE_VERSION)
                 return -EBADMSG;
-        if (result->outcome >= WIRE_OUTCOMES || !wire_is_string(result->reason, sizeof(result->reason)))
+        if (result->outcome >= WIRE_OUTCOMES || result->wants > WIRE_CONNECTION ||
+                !wire_is_string(result->reason, sizeof(result->reason)))
                 return -EBADMSG;
         return 0;
+}
+
+int wire_check_done(const struct wire_done *done, size_t length, size_t n_fds)
+{
+        return length == sizeof(*done) && n_fds == 0 && done->magic == WIRE_DONE_MAGIC && done->version == WIRE_VERSION
+                       ? 0
+                       : -EBADMSG;
 }
 
 int wire_check_question(const struct wire_question *question, size_t length, size_t n_fds)

@@ -20,7 +20,8 @@
 #define WIRE_MAGIC           UINT32_C(0x53626f78) /* "Sbox": request and result */
 #define WIRE_QUESTION_MAGIC  UINT32_C(0x53626f71) /* "Sboq" */
 #define WIRE_VARIABLES_MAGIC UINT32_C(0x53626f76) /* "Sbov" */
-#define WIRE_VERSION         2
+#define WIRE_DONE_MAGIC      UINT32_C(0x53626f64) /* "Sbod" */
+#define WIRE_VERSION         3
 
 enum {
         WIRE_REQUEST_ID_SIZE = 33, /* 32 hexadecimal digits and NUL */
@@ -28,26 +29,47 @@ enum {
         WIRE_ADDRESS_SIZE = 46, /* INET6_ADDRSTRLEN */
         WIRE_HOST_SIZE = 256,
         WIRE_SCRIPT_SIZE = 2048,
-        WIRE_ENVIRONMENT_MAX = 256 * 1024, /* bytes in the environment memfd */
+        WIRE_ENVIRONMENT_MAX = 256 * 1024,           /* bytes in the environment memfd */
+        WIRE_CONNECTION_ENVIRONMENT_MAX = 60 * 1024, /* bytes of environment in a connection: each pair fits a record */
         WIRE_VARIABLES_MAX = 8,
         WIRE_VARIABLE_NAME_SIZE = 64,
         WIRE_VARIABLE_VALUE_SIZE = 256,
 };
 
+/*
+ * How the application is to get its request, and which descriptors come along. Every launch can be made with streams. A
+ * connection is for FastCGI applications that are warm: the broker says in its result which of the two it wants at
+ * this door next time, and answers WIRE_AGAIN where it cannot serve a connection now.
+ */
+enum wire_kind {
+        WIRE_STREAMS,    /* a CGI request: the environment in a memfd, and three pipes */
+        WIRE_CONNECTION, /* a FastCGI request on a Unix stream socket; see common/warm.h */
+};
+
 /* The descriptors of a launch request, in this order. */
 enum wire_fd {
-        WIRE_FD_ENVIRONMENT, /* memfd sealed against write, grow and shrink: "NAME=VALUE\0" … */
+        WIRE_FD_FRONT,       /* the connection accepted from the web server; the broker inspects it and drops it */
+        WIRE_FD_STDERR,      /* write end of a pipe */
+        WIRE_FD_ENVIRONMENT, /* WIRE_STREAMS: memfd sealed against write, grow and shrink: "NAME=VALUE\0" … */
         WIRE_FD_STDIN,       /* read end of a pipe */
         WIRE_FD_STDOUT,      /* write end of a pipe */
-        WIRE_FD_STDERR,      /* write end of a pipe */
-        WIRE_FD_FRONT,       /* the connection accepted from the web server; the broker inspects it and drops it */
         WIRE_FDS,
+        WIRE_FD_APPLICATION = WIRE_FD_ENVIRONMENT, /* WIRE_CONNECTION: the application's end of a socketpair(2) */
+        WIRE_FD_PEER,                              /* a copy of the bridge's end: the child writes the parameters */
+        WIRE_CONNECTION_FDS,
+};
+
+enum {
+        WIRE_NO_BODY = 1 << 0, /* WIRE_CONNECTION: FCGI_STDIN is empty, and ended by the child */
 };
 
 /* The selectors: who asks for what. Strings end with NUL, and every byte after it is zero. */
 struct wire_request {
         uint32_t magic;
         uint32_t version;
+        uint32_t kind;                         /* enum wire_kind */
+        uint32_t flags;                        /* WIRE_NO_BODY */
+        uint32_t environment_size;             /* WIRE_CONNECTION: bytes that the bridge has written into it */
         char request_id[WIRE_REQUEST_ID_SIZE]; /* 32 lower-case hexadecimal digits */
         char user[WIRE_USER_SIZE];             /* REMOTE_USER; empty: nobody is logged in */
         char address[WIRE_ADDRESS_SIZE];       /* REMOTE_ADDR as the web server wrote it; may be empty */
@@ -87,6 +109,7 @@ enum wire_outcome {
         WIRE_BUSY,       /* a limit on concurrent requests is reached, or the broker is draining (503) */
         WIRE_TIMEOUT,    /* the deadline passed and the request was killed (504) */
         WIRE_INVALID,    /* the launch request was malformed (500) */
+        WIRE_AGAIN,      /* nothing was started: launch it again, with streams (503 if that is not possible) */
         WIRE_OUTCOMES,
 };
 
@@ -95,8 +118,21 @@ struct wire_result {
         uint32_t version;
         uint32_t outcome; /* enum wire_outcome */
         uint32_t detail;
+        uint32_t wants;   /* enum wire_kind: what suits the next launch at this door best */
         char reason[256]; /* for the log, never for the client; ends with NUL */
 };
+
+/*
+ * From the bridge, in place of an abort, for WIRE_CONNECTION: the application has sent FCGI_END_REQUEST, and the web
+ * server has its response. The bridge then closes; what the application still does has a moment left.
+ */
+struct wire_done {
+        uint32_t magic; /* WIRE_DONE_MAGIC */
+        uint32_t version;
+};
+
+/* Writes the reason of a result, cut to its size; control characters become '?'. NULL: none. */
+void wire_set_reason(struct wire_result *result, const char *reason);
 
 /* Fills in magic and version, and zeroes the rest. */
 void wire_init_request(struct wire_request *request);
@@ -119,8 +155,10 @@ bool wire_is_string(const char *field, size_t size);
  * length, magic, version, number of descriptors or of strings, request id, or a field that is not a clean string.
  */
 int wire_check_request(const struct wire_request *request, size_t length, size_t n_fds);
+/* For a request: as many descriptors as its kind brings, and no more flags and environment than the kind knows. */
 int wire_check_result(const struct wire_result *result, size_t length, size_t n_fds);
 int wire_check_question(const struct wire_question *question, size_t length, size_t n_fds);
+int wire_check_done(const struct wire_done *done, size_t length, size_t n_fds);
 /* The answer to a question of `n_names` names. */
 int wire_check_variables(const struct wire_variables *variables, size_t length, size_t n_fds, size_t n_names);
 

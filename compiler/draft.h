@@ -13,11 +13,11 @@ struct draft {
         const struct key *key;    /* likewise */
         struct index_service service;
         struct filter filter;
-        struct list doors, argv, environment, pass_environment; /* of index_string */
-        struct list binds;                                      /* of struct index_bind */
-        struct list front_end_users;                            /* of uint32_t */
-        struct list trusted;                                    /* of struct index_network */
-        unsigned door_line;                                     /* of the last FrontDoor= */
+        struct list doors, argv, environment, pass_environment, warm_up, warm_watch; /* of index_string */
+        struct list binds;                                                           /* of struct index_bind */
+        struct list front_end_users;                                                 /* of uint32_t */
+        struct list trusted;                                                         /* of struct index_network */
+        unsigned door_line, exec_line, warm_line; /* of the last FrontDoor=, ExecStart= and Warm= */
         bool has_section;
 };
 

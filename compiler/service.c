@@ -7,9 +7,11 @@
 
 #include "common/cleanup.h"
 #include "common/door.h"
+#include "common/landlock.h"
 #include "compiler/draft.h"
 #include "compiler/front-door.h"
 #include "compiler/ini-file.h"
+#include "compiler/service-warm.h"
 #include "compiler/source.h"
 
 static void set_limit(struct index_service *service, int limit, uint64_t value)
@@ -23,9 +25,12 @@ static void set_defaults(struct draft *draft)
 {
         struct index_service *service = &draft->service;
 
+        service->type = INDEX_TYPE_CGI;
         service->flags = INDEX_PRIVATE_NETWORK;
         service->umask = 0077;
         service->max_connections = 64;
+        service->warm_spare = 2;
+        service->warm_idle = 600 * UINT64_C(1000000);
         service->temporary_size = 64 << 20;
         service->runtime_max = 30 * UINT64_C(1000000);
         service->cgroup.memory_max = UINT64_MAX;
@@ -87,6 +92,7 @@ static void check_whole(struct draft *draft, const char *path, const char *name)
         if (!draft->service.root_directory && draft->binds.count == 0)
                 diagnose(whole, "BindReadOnlyPaths=/usr /lib /lib64 /bin is a beginning",
                         "neither RootDirectory= nor a bind puts the program into the root");
+        service_warm_check(draft, path);
 }
 
 static void check_door_is_free(struct draft *draft, const char *path)
@@ -120,6 +126,13 @@ static void finish(struct draft *draft)
 {
         struct builder *builder = &draft->compile->builder;
         struct index_service *service = &draft->service;
+        const struct filter_purpose purpose = {
+                .min_uid = draft->compile->header.min_uid,
+                .min_gid = draft->compile->header.min_gid,
+                .temporary = service->flags & INDEX_PRIVATE_TMP,
+                .warm = service->flags & INDEX_WARM,
+                .signals = !landlock_scopes_signals(),
+        };
 
         /* To a core_pattern that pipes, a limit of 0 is none, and 1 is "no dump at all": core(5). */
         if (service->limits[RLIMIT_CORE] == 0)
@@ -130,8 +143,8 @@ static void finish(struct draft *draft)
                 service->flags |= INDEX_PRIVATE_IPC;
         if (filter_lets_identities_meet(&draft->filter))
                 service->flags |= INDEX_PER_IDENTITY;
-        filter_build(&draft->filter, draft->compile->header.min_uid, draft->compile->header.min_gid,
-                service->flags & INDEX_PRIVATE_TMP, builder, service);
+        filter_build(&draft->filter, &purpose, builder, service);
+        service_warm_finish(draft);
         if (draft->binds.count > 0)
                 qsort_r(draft->binds.items, draft->binds.count, sizeof(struct index_bind), compare_binds, builder);
         service->doors = builder_list(builder, &draft->doors, sizeof(index_string));
@@ -150,6 +163,8 @@ static void free_draft(struct draft *draft)
         list_clear(&draft->argv);
         list_clear(&draft->environment);
         list_clear(&draft->pass_environment);
+        list_clear(&draft->warm_up);
+        list_clear(&draft->warm_watch);
         list_clear(&draft->binds);
         list_clear(&draft->front_end_users);
         list_clear(&draft->trusted);

@@ -42,6 +42,7 @@ static const struct index_header defaults = {
         .category_last = CATEGORY_MAX,
         .name_timeout = 5 * SECOND,
         .name_ttl = 60 * SECOND,
+        .warm_memory_max = 512 << 20,
 };
 
 static void read_number(struct settings *settings, const char *value, uint64_t max, uint32_t *ret)
@@ -178,6 +179,17 @@ static void read_name_cache(struct settings *settings, const char *value)
                 settings->compile->header.name_ttl = usec;
 }
 
+static void read_warm_memory(struct settings *settings, const char *value)
+{
+        uint64_t size;
+
+        if (value_size(value, &size) < 0 || size == 0)
+                diagnose(settings->position, "where nothing is to be warm, write Warm=no into the services",
+                        "WarmMemoryMax=: '%s' is not a size such as 512M", value);
+        else
+                settings->compile->header.warm_memory_max = size;
+}
+
 struct key {
         const char *name;
         void (*read)(struct settings *settings, const char *value);
@@ -193,6 +205,7 @@ static const struct key keys[] = {
         {"MCSCategories", read_categories},
         {"NameServiceTimeoutSec", read_name_timeout},
         {"NameServiceCacheSec", read_name_cache},
+        {"WarmMemoryMax", read_warm_memory},
         {"SELinux", read_selinux},
 };
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What demo/run asks for with DEMO_ONCE=1. Needs from it: url, run, fail(), assert_running().
+# What demo/run asks for with DEMO_ONCE=1. Needs from it: url, run, fail(), assert_running(), the log in $run/log.
 : "${url?}" "${run?}"
 
 failures=0
@@ -53,6 +53,20 @@ save_page() {
     report $? "the page that was saved belongs to the wiki's identity"
 }
 
+# check_warm SERVICE TEXT PATH [curl options]: whether a fork answers before long, and right.
+check_warm() {
+    local service=$1 i
+    shift
+    for ((i = 0; i < 400; i++)); do
+        ! grep -q "service=$service .* warm=yes" "$run/log" || break
+        get "$2" "${@:3}" >"$run/nginx/answer"
+        sleep 0.05
+    done
+    [[ $i != 400 ]] || false
+    report $? "the service $service is warm"
+    check 200 "$@"
+}
+
 check_all() {
     check 200 "sandboxd demo" ""
     check 200 "This process is uid 30003" probe
@@ -71,6 +85,9 @@ check_all() {
     check 200 "DokuWiki under sandboxd" "wiki/doku.php?id=start"
     check 200 "" wiki/lib/exe/css.php
     check 200 "" "wiki/lib/tpl/dokuwiki/images/logo.png" -o "$run/nginx/answer"
+    check_warm cgi "uid 30001" cgi/hello.py -u alice:alice
+    check_warm wsgi "as uid 30003. The path is /a/b" wsgi/a/b
+    check_warm wiki "DokuWiki under sandboxd" "wiki/doku.php?id=start"
     save_page
     save_page -u alice:alice
     [[ $failures == 0 ]] || fail "$failures checks failed"

@@ -68,9 +68,9 @@ static bool is_transient(int error)
         }
 }
 
-void accept_connection(struct bridge *bridge, int fd)
+void accept_connection(struct bridge *bridge, struct door *door, int fd)
 {
-        int r = connection_new(bridge, fd);
+        int r = connection_new(bridge, door, fd);
 
         if (r < 0)
                 log_message(LOG_WARNING, "cannot serve a connection: %s", strerror(-r));
@@ -78,7 +78,8 @@ void accept_connection(struct bridge *bridge, int fd)
 
 static int on_door(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-        struct bridge *bridge = userdata;
+        struct door *door = userdata;
+        struct bridge *bridge = door->bridge;
 
         (void)source;
         (void)revents;
@@ -96,7 +97,7 @@ static int on_door(sd_event_source *source, int fd, uint32_t revents, void *user
                 }
                 connection_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
                 if (connection_fd >= 0) {
-                        accept_connection(bridge, connection_fd);
+                        accept_connection(bridge, door, connection_fd);
                         continue;
                 }
                 if (errno == EAGAIN)
@@ -123,7 +124,8 @@ int accept_start(struct bridge *bridge)
         for (size_t i = 0; i < bridge->n_doors; i++) {
                 struct door *door = &bridge->doors[i];
 
-                r = sd_event_add_io(bridge->event, &door->source, door->fd, EPOLLIN, on_door, bridge);
+                door->bridge = bridge;
+                r = sd_event_add_io(bridge->event, &door->source, door->fd, EPOLLIN, on_door, door);
                 if (r < 0)
                         return r;
                 /* A running request comes before a new one. */
@@ -149,7 +151,4 @@ void accept_stop(struct bridge *bridge)
                 bridge->doors[i].source = sd_event_source_disable_unref(bridge->doors[i].source);
                 bridge->doors[i].fd = close_fd(bridge->doors[i].fd);
         }
-        free(bridge->doors);
-        bridge->doors = NULL;
-        bridge->n_doors = 0;
 }

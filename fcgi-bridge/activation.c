@@ -169,4 +169,5 @@ void activation_release(struct bridge *bridge)
                 free(*name);
         free(bridge->names);
         free(bridge->taken);
+        free(bridge->doors);
 }

@@ -14,5 +14,5 @@
  */
 int activation_take(struct bridge *bridge, size_t room);
 
-/* Frees `names` and `taken`. */
+/* Frees `names`, `taken` and `doors`. */
 void activation_release(struct bridge *bridge);

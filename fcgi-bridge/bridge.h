@@ -7,6 +7,8 @@
 #include <sys/un.h>
 #include <systemd/sd-event.h>
 
+#include "common/wire.h"
+#include "fcgi-bridge/launch.h"
 #include "fcgi-bridge/options.h"
 
 /*
@@ -14,18 +16,20 @@
  *
  * The way of a request through the files: accept (a connection comes in) → connection (its bytes) → record
  * (cut into records) → dispatch (what each record means) → params and selectors (who asks for what) → request
- * (its states) → launch (the broker starts it) → relay (bytes both ways) → response (the header of the
- * answer). activation takes over what systemd hands in at the start, stop and handover end the process without losing a
- * connection.
+ * (its states) → launch (the broker starts it) → relay (bytes both ways), with application and upstream for FastCGI
+ * applications → response (the header of the answer) → conclude (its end). deadline keeps the time. activation takes
+ * over what systemd hands in at the start, stop and handover end the process without losing a connection.
  */
 
 struct connection;
 LIST_HEAD(connection_list, connection);
 
-/* A listening socket, and its event source while connections are accepted. */
+/* A listening socket, and its event source while connections are accepted. As long as the bridge. */
 struct door {
+        struct bridge *bridge;
         int fd;
         sd_event_source *source;
+        enum wire_kind wants; /* what the broker has last said that it wants here */
 };
 
 enum bridge_state {
@@ -53,6 +57,10 @@ struct bridge {
         unsigned n_handed_over; /* connections given away for the next one */
 
         sd_event_source *idle_exit; /* with --idle-exit=; runs while there is no connection */
+
+        sd_event_source *timer; /* of all connections, for the earliest of their deadlines, or earlier */
+        uint64_t timer_at;
+        struct launch_random random;
 
         struct connection_list connections;
         unsigned n_connections;

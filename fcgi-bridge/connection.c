@@ -5,7 +5,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <syslog.h>
-#include <time.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -18,38 +17,25 @@
 #define LINGER_USEC UINT64_C(5000000)
 
 static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *userdata);
-static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata);
-static int on_record_timeout(sd_event_source *source, uint64_t usec, void *userdata);
-static int on_send_timeout(sd_event_source *source, uint64_t usec, void *userdata);
 
-static int add_sources(struct connection *connection)
+static int start(struct connection *connection)
 {
-        sd_event *event = connection->bridge->event;
-        const struct options *options = &connection->bridge->options;
+        struct bridge *bridge = connection->bridge;
         int r;
 
-        r = sd_event_add_io(event, &connection->io, connection->fd, EPOLLIN | EPOLLRDHUP, on_socket, connection);
+        r = buffer_init(&connection->in, RECORD_MAX);
         if (r < 0)
                 return r;
-        r = sd_event_add_time_relative(
-                event, &connection->timer, CLOCK_MONOTONIC, options->idle_timeout, 0, on_deadline, connection);
+        r = buffer_init(&connection->out, CONNECTION_OUT_SIZE);
         if (r < 0)
                 return r;
-        r = sd_event_add_time_relative(
-                event, &connection->record_timer, CLOCK_MONOTONIC, 0, 0, on_record_timeout, connection);
-        if (r < 0)
-                return r;
-        r = sd_event_source_set_enabled(connection->record_timer, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-        r = sd_event_add_time_relative(
-                event, &connection->send_timer, CLOCK_MONOTONIC, options->send_timeout, 0, on_send_timeout, connection);
-        if (r < 0)
-                return r;
-        return sd_event_source_set_enabled(connection->send_timer, SD_EVENT_OFF);
+        deadline_set(connection, DEADLINE_WORK, bridge->options.idle_timeout);
+        r = sd_event_add_io(
+                bridge->event, &connection->io, connection->fd, EPOLLIN | EPOLLRDHUP, on_socket, connection);
+        return r < 0 ? r : 0;
 }
 
-int connection_new(struct bridge *bridge, int fd)
+int connection_new(struct bridge *bridge, struct door *door, int fd)
 {
         struct connection *connection = calloc(1, sizeof(*connection));
         int r;
@@ -59,18 +45,17 @@ int connection_new(struct bridge *bridge, int fd)
                 return -ENOMEM;
         }
         connection->bridge = bridge;
+        connection->door = door;
         connection->fd = fd;
         LIST_INSERT_HEAD(&bridge->connections, connection, link);
         bridge->n_connections++;
         stop_watch_idleness(bridge);
 
-        r = buffer_init(&connection->in, RECORD_MAX);
-        if (r == 0)
-                r = buffer_init(&connection->out, CONNECTION_OUT_SIZE);
-        if (r == 0)
-                r = add_sources(connection);
+        r = start(connection);
         if (r < 0)
                 connection_free(connection);
+        else
+                connection_wake(connection);
         return r;
 }
 
@@ -82,9 +67,6 @@ void connection_free(struct connection *connection)
                 request_free(connection->request);
         /* Before the socket is closed: a copy elsewhere keeps it in our epoll set otherwise. */
         sd_event_source_disable_unref(connection->io);
-        sd_event_source_disable_unref(connection->timer);
-        sd_event_source_disable_unref(connection->record_timer);
-        sd_event_source_disable_unref(connection->send_timer);
         /* The broker may still hold the copy that came with a launch: without this the web server would not
          * see the end. */
         if (!connection->handed_over)
@@ -103,17 +85,21 @@ void connection_free(struct connection *connection)
                 sd_event_exit(bridge->event, 0);
 }
 
-/* Without its timer a connection would have no limit at all. */
-static void start_timer(struct connection *connection, sd_event_source *timer, uint64_t usec)
+enum wire_kind *connection_wants(struct connection *connection)
 {
-        if (sd_event_source_set_time_relative(timer, usec) < 0 ||
-                sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT) < 0)
-                connection->dead = true;
+        return connection->door ? &connection->door->wants : &connection->wants;
 }
 
-void connection_set_deadline(struct connection *connection, uint64_t usec)
+bool connection_has_end_of_body(const struct connection *connection, uint16_t id)
 {
-        start_timer(connection, connection->timer, usec);
+        const struct buffer *in = &connection->in;
+        struct record params, next;
+
+        /* The one that is being handled comes first. */
+        if (record_decode(buffer_head(in), buffer_used(in), &params) <= 0 ||
+                record_decode(buffer_head(in) + params.size, buffer_used(in) - params.size, &next) <= 0)
+                return false;
+        return next.type == FCGI_STDIN && next.id == id && next.length == 0;
 }
 
 bool connection_is_idle(const struct connection *connection)
@@ -177,10 +163,9 @@ static void receive(struct connection *connection)
 /* What has come of the next record belongs to nothing that has a time limit, and yet to this process. */
 static void limit_record(struct connection *connection)
 {
-        if (connection->request || buffer_used(&connection->in) == 0 ||
-                sd_event_source_get_enabled(connection->record_timer, NULL) > 0)
+        if (connection->request || buffer_used(&connection->in) == 0 || deadline_is_set(connection, DEADLINE_RECORD))
                 return;
-        start_timer(connection, connection->record_timer, stop_record_timeout(connection->bridge));
+        deadline_set(connection, DEADLINE_RECORD, stop_record_timeout(connection->bridge));
 }
 
 /* Handles the records that are whole, up to one that has to wait. */
@@ -213,22 +198,19 @@ static void handle_records(struct connection *connection)
                 }
                 buffer_consume(&connection->in, record.size);
                 connection->content_done = 0;
-                sd_event_source_set_enabled(connection->record_timer, SD_EVENT_OFF);
+                deadline_drop(connection, DEADLINE_RECORD);
         }
 }
 
-static void set_send_timer(struct connection *connection, bool progress)
+static void limit_sending(struct connection *connection, bool progress)
 {
-        if (buffer_used(&connection->out) == 0) {
-                sd_event_source_set_enabled(connection->send_timer, SD_EVENT_OFF);
-                return;
-        }
-        if (!progress && sd_event_source_get_enabled(connection->send_timer, NULL) > 0)
-                return;
-        start_timer(connection, connection->send_timer, connection->bridge->options.send_timeout);
+        if (buffer_used(&connection->out) == 0)
+                deadline_drop(connection, DEADLINE_SEND);
+        else if (progress || !deadline_is_set(connection, DEADLINE_SEND))
+                deadline_set(connection, DEADLINE_SEND, connection->bridge->options.send_timeout);
 }
 
-static void transmit(struct connection *connection)
+void connection_flush(struct connection *connection)
 {
         size_t waiting = buffer_used(&connection->out);
         ssize_t sent = 0;
@@ -240,7 +222,7 @@ static void transmit(struct connection *connection)
                 else if (sent < 0 && errno != EAGAIN && errno != EINTR)
                         connection->dead = true;
         }
-        set_send_timer(connection, sent > 0);
+        limit_sending(connection, sent > 0);
 }
 
 /*
@@ -255,7 +237,7 @@ static void close_or_linger(struct connection *connection)
                 return;
         }
         connection->lingering = true;
-        connection_set_deadline(connection, LINGER_USEC);
+        deadline_set(connection, DEADLINE_WORK, LINGER_USEC);
 }
 
 static void update_events(struct connection *connection)
@@ -284,7 +266,7 @@ void connection_settle(struct connection *connection)
                         handle_records(connection);
                 had_room = connection_has_room(connection);
                 if (!connection->dead && !connection->lingering)
-                        transmit(connection);
+                        connection_flush(connection);
         } while (!connection->dead && connection->stalled && !had_room && connection_has_room(connection));
         if (!connection->dead && connection->bridge->state != BRIDGE_SERVING && connection_is_idle(connection))
                 stop_idle_connection(connection);
@@ -302,7 +284,7 @@ void connection_settle(struct connection *connection)
 
 void connection_hurry(struct connection *connection)
 {
-        sd_event_source_set_enabled(connection->record_timer, SD_EVENT_OFF);
+        deadline_drop(connection, DEADLINE_RECORD);
         connection_settle(connection);
 }
 
@@ -329,45 +311,6 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
                 connection->dead = true;
         } else if (revents & EPOLLIN)
                 receive(connection);
-        connection_settle(connection);
-        return 0;
-}
-
-static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        struct connection *connection = userdata;
-
-        (void)source;
-        (void)usec;
-        if (connection->request)
-                request_expire(connection->request);
-        else
-                connection->dead = true;
-        connection_settle(connection);
-        return 0;
-}
-
-static int on_record_timeout(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        struct connection *connection = userdata;
-
-        (void)source;
-        (void)usec;
-        log_message(LOG_INFO, "connection closed: a record came only in part");
-        connection->dead = true;
-        connection_settle(connection);
-        return 0;
-}
-
-static int on_send_timeout(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        struct connection *connection = userdata;
-
-        (void)source;
-        (void)usec;
-        if (connection->request)
-                request_log(connection->request, LOG_NOTICE, "aborted: the web server stopped reading");
-        connection->dead = true;
         connection_settle(connection);
         return 0;
 }

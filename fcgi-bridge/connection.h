@@ -3,6 +3,7 @@
 
 #include "fcgi-bridge/bridge.h"
 #include "fcgi-bridge/buffer.h"
+#include "fcgi-bridge/deadline.h"
 #include "fcgi-bridge/record.h"
 #include "fcgi-bridge/relay.h"
 #include "fcgi-bridge/response.h"
@@ -35,9 +36,9 @@ struct connection {
         LIST_ENTRY(connection) link;
         int fd;
         sd_event_source *io;
-        sd_event_source *timer;        /* the deadline of what the connection is doing: idle, a request's, lingering */
-        sd_event_source *record_timer; /* runs while a record has begun to come in and there is no request */
-        sd_event_source *send_timer;   /* runs while bytes wait and the web server takes none */
+        uint64_t deadlines[DEADLINES]; /* CLOCK_MONOTONIC; 0: none. See deadline.h */
+        struct door *door;             /* where it was accepted; NULL: by an earlier bridge */
+        enum wire_kind wants;          /* what the broker wants here next; without a door to remember it */
 
         struct buffer in, out;
         size_t content_done; /* of the first record in `in`: content that was passed on already */
@@ -52,8 +53,11 @@ struct connection {
         bool dead;               /* close now */
 };
 
-/* Takes over the connected socket `fd`, also on failure; it must be non-blocking. Returns 0 or a negative errno. */
-int connection_new(struct bridge *bridge, int fd);
+/*
+ * Takes over the connected socket `fd`, also on failure; it must be non-blocking. `door` is where it was accepted, or
+ * NULL. Serves what has arrived on it already, which may be its end. Returns 0 or a negative errno.
+ */
+int connection_new(struct bridge *bridge, struct door *door, int fd);
 
 /* Closes the connection and ends its request without an answer. Not from within its handlers: see
  * connection_settle(). */
@@ -78,8 +82,11 @@ void connection_hurry(struct connection *connection);
 /* Reads what has arrived, as if an event had told so, and settles. */
 void connection_wake(struct connection *connection);
 
-/* Starts the deadline of the connection's present doing anew, `usec` from now. */
-void connection_set_deadline(struct connection *connection, uint64_t usec);
+/* Which kind of launch the broker wants next for what comes in where this connection did. */
+enum wire_kind *connection_wants(struct connection *connection);
+
+/* Whether the next record, which has come, is the one that ends the body of request `id`. */
+bool connection_has_end_of_body(const struct connection *connection, uint16_t id);
 
 /* True while so little is waiting for the web server that more may be produced. */
 bool connection_has_room(const struct connection *connection);
@@ -92,3 +99,6 @@ bool connection_has_room(const struct connection *connection);
 void connection_send(struct connection *connection, const unsigned char *record, size_t size);
 void connection_send_stream(struct connection *connection, uint8_t type, uint16_t id, const char *data, size_t length);
 void connection_end_stream(struct connection *connection, uint8_t type, uint16_t id);
+
+/* Sends at once what can be sent of that; connection_settle() does so by itself. */
+void connection_flush(struct connection *connection);

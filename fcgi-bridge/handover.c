@@ -82,7 +82,7 @@ int handover_take(struct bridge *bridge)
         if (r < 0)
                 return r;
         for (size_t i = 0; i < bridge->n_taken; i++)
-                accept_connection(bridge, bridge->taken[i]);
+                accept_connection(bridge, NULL, bridge->taken[i]);
         bridge->n_taken = 0;
         return 0;
 }

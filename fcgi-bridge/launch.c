@@ -16,14 +16,23 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-int launch_make_id(char id[WIRE_REQUEST_ID_SIZE])
+int launch_make_id(struct launch_random *random, char id[WIRE_REQUEST_ID_SIZE])
 {
-        unsigned char random[(WIRE_REQUEST_ID_SIZE - 1) / 2];
+        static const char digits[] = "0123456789abcdef";
+        const size_t size = (WIRE_REQUEST_ID_SIZE - 1) / 2;
 
-        if (getrandom(random, sizeof(random), 0) != sizeof(random))
-                return -EIO;
-        for (size_t i = 0; i < sizeof(random); i++)
-                snprintf(id + 2 * i, 3, "%02x", random[i]);
+        if (random->left < size) {
+                /* getrandom(2): up to 256 bytes come whole. */
+                if (getrandom(random->bytes, sizeof(random->bytes), 0) != sizeof(random->bytes))
+                        return -EIO;
+                random->left = sizeof(random->bytes);
+        }
+        random->left -= size;
+        for (size_t i = 0; i < size; i++) {
+                id[2 * i] = digits[random->bytes[random->left + i] >> 4];
+                id[2 * i + 1] = digits[random->bytes[random->left + i] & 0xf];
+        }
+        id[2 * size] = '\0';
         return 0;
 }
 
@@ -59,24 +68,34 @@ static int make_environment(const char *environment, size_t length, int *ret_fd)
 }
 
 /*
- * A pipe of which we keep one end. Its mode lets the application open /dev/stdout and the like, which it does
- * as another user. Only our end is non-blocking: programs do not expect EAGAIN from their standard streams,
- * and each end is an open file description of its own.
+ * A pipe. Its mode lets the application open /dev/stdout and the like, which it does as another user. Only our end is
+ * ever non-blocking: programs do not expect EAGAIN from their standard streams, and each end is an open file
+ * description of its own.
  */
-static int make_pipe(bool we_write, int *ret_ours, int *ret_theirs)
+static int make_pipe(int *ret_read, int *ret_write)
 {
-        _cleanup_close_ int ours = -1, theirs = -1;
+        _cleanup_close_ int read_end = -1, write_end = -1;
         int fds[2];
 
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return -errno;
-        ours = we_write ? fds[1] : fds[0];
-        theirs = we_write ? fds[0] : fds[1];
-        if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0 || fchmod(theirs, 0666) < 0)
+        read_end = fds[0];
+        write_end = fds[1];
+        if (fchmod(read_end, 0666) < 0)
                 return -errno;
-        *ret_ours = take_fd(&ours);
-        *ret_theirs = take_fd(&theirs);
+        *ret_read = take_fd(&read_end);
+        *ret_write = take_fd(&write_end);
         return 0;
+}
+
+/* A pipe from the application to us. */
+static int make_output(int *ret_ours, int *ret_theirs)
+{
+        int r = make_pipe(ret_ours, ret_theirs);
+
+        if (r == 0 && fcntl(*ret_ours, F_SETFL, O_NONBLOCK) < 0)
+                r = -errno;
+        return r;
 }
 
 static int connect_broker(const struct sockaddr_un *address, int *ret_fd)
@@ -91,40 +110,102 @@ static int connect_broker(const struct sockaddr_un *address, int *ret_fd)
         return 0;
 }
 
-/* Makes the pipes: our ends into `launch`, the application's into `fds`. */
-static int make_streams(struct launch *launch, int *fds)
+/* In each of these what was made is in `launch` and `fds`, and closed with them, on failure too. */
+static int make_streams(struct launch *launch, int *fds, const char *environment, size_t length)
 {
         int r;
 
-        r = make_pipe(true, &launch->stdin_fd, &fds[WIRE_FD_STDIN]);
+        launch->kind = WIRE_STREAMS;
+        r = make_environment(environment, length, &fds[WIRE_FD_ENVIRONMENT]);
         if (r < 0)
                 return r;
-        r = make_pipe(false, &launch->stdout_fd, &fds[WIRE_FD_STDOUT]);
+        /* Most requests have no body: the end that we write to is made non-blocking when it is written to. */
+        r = make_pipe(&fds[WIRE_FD_STDIN], &launch->stdin_fd);
         if (r < 0)
                 return r;
-        return make_pipe(false, &launch->stderr_fd, &fds[WIRE_FD_STDERR]);
+        return make_output(&launch->stdout_fd, &fds[WIRE_FD_STDOUT]);
 }
 
-int launch_start(const struct sockaddr_un *address, const struct wire_request *request, const char *environment,
+/*
+ * The connection with the environment in it, all of it: then whoever reads it never has to wait. Returns 1 if it does
+ * not take so much.
+ */
+static int make_connection(struct launch *launch, int *fds, const char *environment, size_t length)
+{
+        int ends[2];
+        ssize_t sent = 0;
+
+        if (length > WIRE_CONNECTION_ENVIRONMENT_MAX)
+                return 1;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+                return -errno;
+        launch->kind = WIRE_CONNECTION;
+        launch->application_fd = ends[0];
+        fds[WIRE_FD_APPLICATION] = ends[1];
+        /* Of the copy that the child writes the parameters to, too: it must not wait for itself. */
+        if (fcntl(ends[0], F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+                return -errno;
+        if (length > 0)
+                sent = send(ends[0], environment, length, MSG_NOSIGNAL);
+        return sent < 0 || (size_t)sent < length;
+}
+
+/* Of the kind that is wanted, or streams. */
+static int make_kind(
+        struct launch *launch, int *fds, const struct wire_request *request, const char *environment, size_t length)
+{
+        int r = 1;
+
+        if (request->kind == WIRE_CONNECTION)
+                r = make_connection(launch, fds, environment, length);
+        if (r <= 0)
+                return r;
+        launch->application_fd = close_fd(launch->application_fd);
+        fds[WIRE_FD_APPLICATION] = close_fd(fds[WIRE_FD_APPLICATION]);
+        return make_streams(launch, fds, environment, length);
+}
+
+static int send_request(const struct launch *launch, struct wire_request *request, const int *fds, size_t length)
+{
+        bool connected = launch->kind == WIRE_CONNECTION;
+
+        request->kind = launch->kind;
+        request->flags = connected ? request->flags : 0;
+        request->environment_size = connected ? (uint32_t)length : 0;
+        return descriptors_send(
+                launch->broker, request, sizeof(*request), fds, connected ? (size_t)WIRE_CONNECTION_FDS : WIRE_FDS);
+}
+
+/* The application's ends are not ours to keep: an end of file would never be seen. */
+static void close_theirs(const struct launch *launch, const int *fds)
+{
+        close_fd(fds[WIRE_FD_STDERR]);
+        close_fd(fds[WIRE_FD_ENVIRONMENT]);
+        if (launch->kind == WIRE_STREAMS) {
+                close_fd(fds[WIRE_FD_STDIN]);
+                close_fd(fds[WIRE_FD_STDOUT]);
+        }
+}
+
+int launch_start(const struct sockaddr_un *address, struct wire_request *request, const char *environment,
         size_t length, int front_fd, struct launch *ret_launch)
 {
-        struct launch launch = {-1, -1, -1, -1};
-        int fds[WIRE_FDS] = {-1, -1, -1, -1, -1};
+        struct launch launch = LAUNCH_CLOSED;
+        int fds[WIRE_FDS] = {front_fd, -1, -1, -1, -1};
         int r;
 
-        /* First what says whether there is a broker at all. */
-        r = connect_broker(address, &launch.broker);
+        r = make_output(&launch.stderr_fd, &fds[WIRE_FD_STDERR]);
         if (r == 0)
-                r = make_environment(environment, length, &fds[WIRE_FD_ENVIRONMENT]);
+                r = make_kind(&launch, fds, request, environment, length);
+        /* As late as can be: the broker wakes up, and is to find the request as well. */
         if (r == 0)
-                r = make_streams(&launch, fds);
+                r = connect_broker(address, &launch.broker);
         if (r == 0) {
-                fds[WIRE_FD_FRONT] = front_fd;
-                r = descriptors_send(launch.broker, request, sizeof(*request), fds, WIRE_FDS);
-                fds[WIRE_FD_FRONT] = -1;
+                if (launch.kind == WIRE_CONNECTION)
+                        fds[WIRE_FD_PEER] = launch.application_fd;
+                r = send_request(&launch, request, fds, length);
         }
-        /* The application's ends are not ours to keep: an end of file would never be seen. */
-        descriptors_close(fds, WIRE_FDS);
+        close_theirs(&launch, fds);
         if (r < 0) {
                 launch_close(&launch);
                 return r;
@@ -169,10 +250,18 @@ int launch_answer(const struct launch *launch, const struct wire_variables *vari
         return r == -EPIPE ? 0 : r;
 }
 
+void launch_say_done(const struct launch *launch)
+{
+        const struct wire_done done = {.magic = WIRE_DONE_MAGIC, .version = WIRE_VERSION};
+
+        (void)descriptors_send(launch->broker, &done, sizeof(done), NULL, 0);
+}
+
 void launch_close(struct launch *launch)
 {
         launch->broker = close_fd(launch->broker);
+        launch->stderr_fd = close_fd(launch->stderr_fd);
         launch->stdin_fd = close_fd(launch->stdin_fd);
         launch->stdout_fd = close_fd(launch->stdout_fd);
-        launch->stderr_fd = close_fd(launch->stderr_fd);
+        launch->application_fd = close_fd(launch->application_fd);
 }

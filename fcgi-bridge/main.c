@@ -110,6 +110,9 @@ static int start(struct bridge *bridge)
         r = open_loop(bridge);
         if (r < 0)
                 return r;
+        r = deadline_start(bridge);
+        if (r < 0)
+                return r;
         r = accept_start(bridge);
         if (r < 0)
                 return r;
@@ -145,6 +148,7 @@ static void finish(struct bridge *bridge)
         handover_finish(bridge);
         activation_release(bridge);
         sd_event_source_disable_unref(bridge->idle_exit);
+        sd_event_source_disable_unref(bridge->timer);
         sd_event_unref(bridge->event);
 }
 

@@ -8,9 +8,9 @@
 
 #include "common/cleanup.h"
 
-int record_decode(const unsigned char *data, size_t length, struct record *ret_record)
+int record_decode_header(const unsigned char *data, size_t length, struct record *ret_record)
 {
-        size_t content, padding;
+        size_t content;
 
         /* Section 3.3: there is one version. In another one the lengths may lie elsewhere: do not read on. */
         if (length >= 1 && data[0] != FCGI_VERSION_1)
@@ -18,16 +18,26 @@ int record_decode(const unsigned char *data, size_t length, struct record *ret_r
         if (length < RECORD_HEADER_SIZE)
                 return 0;
         content = (size_t)data[4] << 8 | data[5];
-        padding = data[6];
-        if (length < RECORD_HEADER_SIZE + content + padding)
-                return 0;
         *ret_record = (struct record){
                 .type = data[1],
                 .id = (uint16_t)(data[2] << 8 | data[3]),
                 .content = data + RECORD_HEADER_SIZE,
                 .length = content,
-                .size = RECORD_HEADER_SIZE + content + padding,
+                .size = RECORD_HEADER_SIZE + content + data[6],
         };
+        return 1;
+}
+
+int record_decode(const unsigned char *data, size_t length, struct record *ret_record)
+{
+        struct record record;
+        int r = record_decode_header(data, length, &record);
+
+        if (r <= 0)
+                return r;
+        if (length < record.size)
+                return 0;
+        *ret_record = record;
         return 1;
 }
 
@@ -38,6 +48,14 @@ int record_begin_request(const struct record *record, uint16_t *ret_role, uint8_
         *ret_role = (uint16_t)(record->content[0] << 8 | record->content[1]);
         *ret_flags = record->content[2];
         return 0;
+}
+
+void record_end_status(const struct record *record, uint32_t *ret_app_status, uint8_t *ret_protocol_status)
+{
+        const unsigned char *body = record->content;
+
+        *ret_app_status = (uint32_t)body[0] << 24 | (uint32_t)body[1] << 16 | (uint32_t)body[2] << 8 | body[3];
+        *ret_protocol_status = body[4];
 }
 
 size_t record_pair_length(const unsigned char *data, size_t length, uint32_t *ret_value)

@@ -32,8 +32,16 @@ struct record {
  */
 int record_decode(const unsigned char *data, size_t length, struct record *ret_record);
 
+/*
+ * The same, as soon as the header is there: 1 then, and `content` points behind it, to what may still have to come.
+ */
+int record_decode_header(const unsigned char *data, size_t length, struct record *ret_record);
+
 /* The body of FCGI_BEGIN_REQUEST (section 5.1). Returns 0, or -EPROTO when the content is not 8 bytes. */
 int record_begin_request(const struct record *record, uint16_t *ret_role, uint8_t *ret_flags);
+
+/* The body of FCGI_END_REQUEST (section 5.5), of which the caller has seen that it is 8 bytes. */
+void record_end_status(const struct record *record, uint32_t *ret_app_status, uint8_t *ret_protocol_status);
 
 /*
  * One length of a name-value pair (section 3.4): one byte up to 127, or four bytes with the high bit set.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fcgi-bridge/relay.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <syslog.h>
@@ -16,7 +17,7 @@ static void close_watched(sd_event_source **source, int *fd)
 }
 
 /* Puts output of the application into records; before its body comes its header, checked and in one form. */
-static void pass_output(struct request *request, const char *data, size_t length)
+void relay_output(struct request *request, const char *data, size_t length)
 {
         struct connection *connection = request->connection;
         char excerpt[RESPONSE_EXCERPT_SIZE];
@@ -45,7 +46,7 @@ static void log_line(const char *line, void *userdata)
         request_log(userdata, LOG_INFO, "stderr: %s", line);
 }
 
-static void pass_errors(struct request *request, const char *data, size_t length)
+void relay_errors(struct request *request, const char *data, size_t length)
 {
         lines_feed(&request->lines, data, length, log_line, request);
         connection_send_stream(request->connection, FCGI_STDERR, request->fcgi_id, data, length);
@@ -80,7 +81,7 @@ static int on_stdout(sd_event_source *source, int fd, uint32_t revents, void *us
         (void)source;
         (void)fd;
         (void)revents;
-        read_pipe(request, &request->stdout_source, &request->launch.stdout_fd, pass_output);
+        read_pipe(request, &request->stdout_source, &request->launch.stdout_fd, relay_output);
         connection_settle(connection);
         return 0;
 }
@@ -93,7 +94,7 @@ static int on_stderr(sd_event_source *source, int fd, uint32_t revents, void *us
         (void)source;
         (void)fd;
         (void)revents;
-        read_pipe(request, &request->stderr_source, &request->launch.stderr_fd, pass_errors);
+        read_pipe(request, &request->stderr_source, &request->launch.stderr_fd, relay_errors);
         connection_settle(connection);
         return 0;
 }
@@ -113,8 +114,10 @@ static int on_stdin(sd_event_source *source, int fd, uint32_t revents, void *use
 static int on_broker(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
         struct request *request = userdata;
+        struct connection *connection = request->connection;
         struct wire_question question;
-        int r = launch_receive(&request->launch, &question, &request->result);
+        struct wire_result result;
+        int r = launch_receive(&request->launch, &question, &result);
 
         (void)fd;
         (void)revents;
@@ -122,20 +125,19 @@ static int on_broker(sd_event_source *source, int fd, uint32_t revents, void *us
                 return 0;
         if (r == LAUNCH_QUESTION) {
                 request_answer(request, &question);
-                connection_settle(request->connection);
+                connection_settle(connection);
                 return 0;
         }
         sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        request_drop_params(request);
         if (r == LAUNCH_RESULT)
-                request->have_result = true;
+                request_take_result(request, &result);
         else
                 request_fail(request, 503, r == -EBADMSG ? "the broker's answer is malformed" : "the broker is gone");
-        connection_settle(request->connection);
+        connection_settle(connection);
         return 0;
 }
 
-int relay_start(struct request *request)
+int relay_start(struct request *request, bool has_body)
 {
         sd_event *event = request->connection->bridge->event;
         const struct launch *launch = &request->launch;
@@ -144,17 +146,26 @@ int relay_start(struct request *request)
         r = sd_event_add_io(event, &request->broker_source, launch->broker, EPOLLIN, on_broker, request);
         if (r < 0)
                 return r;
-        r = sd_event_add_io(event, &request->stdout_source, launch->stdout_fd, EPOLLIN, on_stdout, request);
+        if (launch->kind == WIRE_CONNECTION)
+                r = application_start(request, has_body);
+        else
+                r = sd_event_add_io(event, &request->stdout_source, launch->stdout_fd, EPOLLIN, on_stdout, request);
         if (r < 0)
                 return r;
-        r = sd_event_add_io(event, &request->stderr_source, launch->stderr_fd, EPOLLIN, on_stderr, request);
+        deadline_set(request->connection, DEADLINE_ERRORS, RELAY_ERRORS_USEC);
+        return 0;
+}
+
+void relay_watch_errors(struct request *request)
+{
+        sd_event *event = request->connection->bridge->event;
+        int r;
+
+        if (request->launch.stderr_fd < 0 || request->stderr_source)
+                return;
+        r = sd_event_add_io(event, &request->stderr_source, request->launch.stderr_fd, EPOLLIN, on_stderr, request);
         if (r < 0)
-                return r;
-        r = sd_event_add_io(event, &request->stdin_source, launch->stdin_fd, EPOLLOUT, on_stdin, request);
-        if (r < 0)
-                return r;
-        /* Of use only while a record waits. */
-        return sd_event_source_set_enabled(request->stdin_source, SD_EVENT_OFF);
+                request_fail(request, 503, "cannot watch the application's stderr: %s", strerror(-r));
 }
 
 void relay_stop(struct request *request)
@@ -164,6 +175,35 @@ void relay_stop(struct request *request)
         request->stdin_source = sd_event_source_disable_unref(request->stdin_source);
         request->stdout_source = sd_event_source_disable_unref(request->stdout_source);
         request->stderr_source = sd_event_source_disable_unref(request->stderr_source);
+        application_stop(request);
+        deadline_drop(request->connection, DEADLINE_ERRORS);
+}
+
+/*
+ * The pipe is full: has the record that waits tried again when it is not. Most bodies go in at once, so there is no
+ * source for that until now.
+ */
+static void await_stdin(struct request *request)
+{
+        sd_event *event = request->connection->bridge->event;
+        int r;
+
+        if (request->stdin_source)
+                r = sd_event_source_set_enabled(request->stdin_source, SD_EVENT_ON);
+        else
+                r = sd_event_add_io(
+                        event, &request->stdin_source, request->launch.stdin_fd, EPOLLOUT, on_stdin, request);
+        if (r < 0)
+                request_fail(request, 503, "cannot watch the application's stdin: %s", strerror(-r));
+}
+
+/* Writes to the application's stdin, which is made non-blocking first. */
+static ssize_t write_stdin(struct request *request, const unsigned char *data, size_t length)
+{
+        if (!request->stdin_ready && fcntl(request->launch.stdin_fd, F_SETFL, O_NONBLOCK) < 0)
+                return -1;
+        request->stdin_ready = true;
+        return write(request->launch.stdin_fd, data, length);
 }
 
 size_t relay_stdin(struct request *request, const unsigned char *data, size_t length)
@@ -171,26 +211,33 @@ size_t relay_stdin(struct request *request, const unsigned char *data, size_t le
         size_t wanted = length;
         ssize_t written;
 
+        if (request->launch.kind == WIRE_CONNECTION)
+                return application_stdin(request, data, length);
         if (request->body_limited && wanted > request->body_left)
                 wanted = (size_t)request->body_left;
         if (request->launch.stdin_fd < 0 || wanted == 0)
                 return length;
-        written = write(request->launch.stdin_fd, data, wanted);
+        written = write_stdin(request, data, wanted);
         if (written < 0 && errno != EAGAIN && errno != EINTR) {
-                relay_end_stdin(request); /* EPIPE: the application has closed it */
+                /* EPIPE: the application has closed it. */
+                close_watched(&request->stdin_source, &request->launch.stdin_fd);
                 return length;
         }
         if (written > 0)
                 request->body_left -= request->body_limited ? (uint64_t)written : 0;
         if (written == (ssize_t)wanted)
                 return length;
-        sd_event_source_set_enabled(request->stdin_source, SD_EVENT_ON);
+        await_stdin(request);
         return written > 0 ? (size_t)written : 0;
 }
 
 void relay_end_stdin(struct request *request)
 {
-        close_watched(&request->stdin_source, &request->launch.stdin_fd);
+        request->body_ended = true;
+        if (request->launch.kind == WIRE_CONNECTION)
+                application_end_stdin(request);
+        else
+                close_watched(&request->stdin_source, &request->launch.stdin_fd);
 }
 
 void relay_update(struct request *request)
@@ -202,16 +249,28 @@ void relay_update(struct request *request)
                 sd_event_source_set_enabled(request->stdout_source, enabled);
         if (request->stderr_source)
                 sd_event_source_set_enabled(request->stderr_source, enabled);
+        application_update(request);
+}
+
+void relay_drain_errors(struct request *request)
+{
+        while (request->launch.stderr_fd >= 0 && !request->failure && connection_has_room(request->connection))
+                if (!read_pipe(request, &request->stderr_source, &request->launch.stderr_fd, relay_errors))
+                        close_watched(&request->stderr_source, &request->launch.stderr_fd);
+}
+
+static bool is_over(const struct request *request)
+{
+        return request->failure || request->ended || !connection_has_room(request->connection);
 }
 
 void relay_drain(struct request *request)
 {
-        struct connection *connection = request->connection;
-
-        while (request->launch.stdout_fd >= 0 && !request->failure && connection_has_room(connection))
-                if (!read_pipe(request, &request->stdout_source, &request->launch.stdout_fd, pass_output))
+        while (request->launch.stdout_fd >= 0 && !is_over(request))
+                if (!read_pipe(request, &request->stdout_source, &request->launch.stdout_fd, relay_output))
                         close_watched(&request->stdout_source, &request->launch.stdout_fd);
-        while (request->launch.stderr_fd >= 0 && !request->failure && connection_has_room(connection))
-                if (!read_pipe(request, &request->stderr_source, &request->launch.stderr_fd, pass_errors))
-                        close_watched(&request->stderr_source, &request->launch.stderr_fd);
+        while (request->launch.application_fd >= 0 && !is_over(request))
+                if (!application_read(request))
+                        close_watched(&request->application.source, &request->launch.application_fd);
+        relay_drain_errors(request);
 }

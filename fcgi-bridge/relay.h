@@ -1,23 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
  * The bytes of a running request, both ways, with back-pressure: FCGI_STDIN to the application's stdin; its
  * stdout, through response.h, to FCGI_STDOUT; its stderr to FCGI_STDERR and, line by line, to the log.
  * Nothing is queued here: what a pipe does not take stays in the connection's input, what the web server does
- * not take stays in the pipe.
+ * not take stays in the pipe. Where the launch has a connection in place of stdin and stdout, application.h stands in.
  */
 
 enum {
         RELAY_CHUNK = 32 * 1024, /* read from a pipe in one event */
+
+        /* Most requests write nothing to stderr, and are over by then: so long it is not watched. What is in it at the
+         * end is read all the same. */
+        RELAY_ERRORS_USEC = 20 * 1000,
 };
 
 struct request;
 
-/* Starts to watch the launch of `request`. Returns 0 or a negative errno. */
-int relay_start(struct request *request);
+/* Starts to watch the launch of `request`; `has_body`: WIRE_NO_BODY was not said. Returns 0 or a negative errno. */
+int relay_start(struct request *request, bool has_body);
+
+/* From now on the application's stderr is read as it comes. */
+void relay_watch_errors(struct request *request);
 
 /* Stops watching; closes nothing. */
 void relay_stop(struct request *request);
@@ -33,6 +41,10 @@ size_t relay_stdin(struct request *request, const unsigned char *data, size_t le
 /* The body is at its end: so is the application's stdin, even if CONTENT_LENGTH promised more. */
 void relay_end_stdin(struct request *request);
 
+/* Puts a piece of the application's output, or of its messages, into records for the web server. */
+void relay_output(struct request *request, const char *data, size_t length);
+void relay_errors(struct request *request, const char *data, size_t length);
+
 /* Watches the pipes while the connection has room, and leaves them alone while it has not. */
 void relay_update(struct request *request);
 
@@ -42,3 +54,6 @@ void relay_update(struct request *request);
  * which a process outside the sandbox that holds the other end could withhold for ever.
  */
 void relay_drain(struct request *request);
+
+/* The same for stderr alone, after FCGI_END_REQUEST. */
+void relay_drain_errors(struct request *request);

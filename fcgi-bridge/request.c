@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fcgi-bridge/request.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
-#include "fcgi-bridge/error-page.h"
 #include "fcgi-bridge/selectors.h"
 
 enum { REASON_SIZE = 512 };
@@ -51,17 +49,17 @@ int request_begin(struct connection *connection, uint16_t fcgi_id)
                 return -ENOMEM;
         request->connection = connection;
         request->fcgi_id = fcgi_id;
-        request->launch = (struct launch){-1, -1, -1, -1};
+        request->launch = LAUNCH_CLOSED;
         params_init(&request->params, options->max_params_bytes, options->max_params);
         response_init(&request->response);
-        r = launch_make_id(request->id);
+        r = launch_make_id(&connection->bridge->random, request->id);
         if (r < 0) {
                 free(request);
                 return r;
         }
         connection->request = request;
         connection->bridge->n_requests++;
-        connection_set_deadline(connection, options->params_timeout);
+        deadline_set(connection, DEADLINE_WORK, options->params_timeout);
         return 0;
 }
 
@@ -88,7 +86,10 @@ bool request_is_running(const struct request *request)
 
 bool request_is_draining(const struct request *request)
 {
-        return request->have_result && (request->launch.stdout_fd >= 0 || request->launch.stderr_fd >= 0);
+        const struct launch *launch = &request->launch;
+
+        return request->have_result &&
+               (launch->stdout_fd >= 0 || launch->application_fd >= 0 || launch->stderr_fd >= 0);
 }
 
 /* launch_start() has failed: 503 in every case, since the next attempt may succeed. */
@@ -104,27 +105,59 @@ static void fail_launch(struct request *request, int error)
                 request_fail(request, 503, "cannot launch through %s: %s", path, strerror(-error));
 }
 
-/* The parameters are complete and good: asks the broker. */
-static void launch(struct request *request)
+/*
+ * Whether it is certain that there is no body, so that the application need not wait for its end. Without
+ * CONTENT_LENGTH there is none, as RFC 3875 section 4.1.2 has it; but web servers that pass on a body as it comes in do
+ * not know its length: then the body's end must be there, or the method be one that has none.
+ */
+static bool is_without_body(const struct request *request)
 {
-        struct connection *connection = request->connection;
-        struct bridge *bridge = connection->bridge;
-        struct wire_request selectors;
+        static const char *const methods[] = {"GET", "HEAD"};
+        const struct params *params = &request->params;
+        const struct param *method = params_find(params, "REQUEST_METHOD");
+
+        if (request->body_limited)
+                return request->body_left == 0;
+        for (size_t i = 0; method && i < ELEMENTS(methods); i++)
+                if (strcmp(params->block + method->value, methods[i]) == 0)
+                        return true;
+        return request->body_ended || connection_has_end_of_body(request->connection, request->fcgi_id);
+}
+
+/* What the broker gets to know of the request. Returns false when it has failed. */
+static bool describe(struct request *request, enum wire_kind kind, struct wire_request *ret_selectors)
+{
         const char *name;
         int r;
 
         r = selectors_content_length(&request->params, &request->body_left);
         if (r < 0) {
                 request_fail(request, 400, "CONTENT_LENGTH is not a length");
-                return;
+                return false;
         }
         request->body_limited = r > 0;
-        wire_init_request(&selectors);
-        memcpy(selectors.request_id, request->id, sizeof(selectors.request_id));
-        if (selectors_fill(&request->params, &selectors, &name) < 0) {
+        wire_init_request(ret_selectors);
+        ret_selectors->kind = kind;
+        if (kind == WIRE_CONNECTION && is_without_body(request))
+                ret_selectors->flags = WIRE_NO_BODY;
+        memcpy(ret_selectors->request_id, request->id, sizeof(ret_selectors->request_id));
+        if (selectors_fill(&request->params, ret_selectors, &name) < 0) {
                 request_fail(request, 400, "%s is too long, has a control character in it, or has no path", name);
-                return;
+                return false;
         }
+        return true;
+}
+
+/* The parameters are complete and good: asks the broker. */
+static void launch(struct request *request, enum wire_kind kind)
+{
+        struct connection *connection = request->connection;
+        struct bridge *bridge = connection->bridge;
+        struct wire_request selectors;
+        int r;
+
+        if (!describe(request, kind, &selectors))
+                return;
         r = launch_start(&bridge->launch_address, &selectors, request->params.block, request->params.length,
                 connection->fd, &request->launch);
         if (r < 0) {
@@ -133,15 +166,38 @@ static void launch(struct request *request)
         }
         request->state = REQUEST_RUNNING;
         request->may_ask = true;
-        connection_set_deadline(connection, bridge->options.request_timeout);
-        r = relay_start(request);
+        request->may_repeat = request->launch.kind == WIRE_CONNECTION;
+        request->stdin_ready = false;
+        r = relay_start(request, !(selectors.flags & WIRE_NO_BODY));
         if (r < 0)
                 request_fail(request, 503, "cannot watch the launch: %s", strerror(-r));
 }
 
+/* With streams, after the broker has started nothing: of the body, too, nothing has gone anywhere. */
+static void repeat_launch(struct request *request)
+{
+        relay_stop(request);
+        launch_close(&request->launch);
+        launch(request, WIRE_STREAMS);
+        if (request->body_ended && !request->failure)
+                relay_end_stdin(request);
+}
+
+void request_take_result(struct request *request, const struct wire_result *result)
+{
+        *connection_wants(request->connection) = (enum wire_kind)result->wants;
+        if (result->outcome == WIRE_AGAIN && request->may_repeat) {
+                repeat_launch(request);
+                return;
+        }
+        request_drop_params(request);
+        request->result = *result;
+        request->have_result = true;
+}
+
 void request_drop_params(struct request *request)
 {
-        request->may_ask = false;
+        request->may_ask = request->may_repeat = false;
         params_clear(&request->params);
 }
 
@@ -156,7 +212,10 @@ void request_answer(struct request *request, const struct wire_question *questio
                 return;
         }
         r = selectors_answer(&request->params, question, &variables, &name);
-        request_drop_params(request);
+        if (request->may_repeat)
+                request->may_ask = false;
+        else
+                request_drop_params(request);
         if (r < 0) {
                 /* The broker waits for the answer, and has started nothing. */
                 request_fail(request, 400, "%s is too long, or has a control character in it", name);
@@ -199,7 +258,8 @@ void request_params(struct request *request, const unsigned char *data, size_t l
                 return;
         if (request->params.dropped > 0)
                 request_log(request, LOG_DEBUG, "%zu parameters dropped for their names", request->params.dropped);
-        launch(request);
+        launch(request, *connection_wants(request->connection));
+        deadline_set(request->connection, DEADLINE_WORK, request->connection->bridge->options.request_timeout);
 }
 
 void request_abort(struct request *request)
@@ -213,99 +273,4 @@ void request_expire(struct request *request)
                 request_fail(request, 504, "no complete response within --request-timeout=");
         else
                 request_fail(request, 408, "no complete parameters within --params-timeout=");
-}
-
-/* The web server may send its next request now, or sees the connection close, as it has asked (section 5.1).
- */
-static void release_connection(struct request *request)
-{
-        struct connection *connection = request->connection;
-
-        request_free(request);
-        if (connection->keep)
-                connection_set_deadline(connection, connection->bridge->options.idle_timeout);
-        else
-                connection->closing = true;
-}
-
-/* Section 5.5; the streams that were begun are ended first (section 3.3). */
-static void end(struct request *request, uint32_t app_status)
-{
-        struct connection *connection = request->connection;
-        unsigned char record[RECORD_FIXED_SIZE];
-
-        if (request->stderr_sent)
-                connection_end_stream(connection, FCGI_STDERR, request->fcgi_id);
-        record_end_request(record, request->fcgi_id, app_status, FCGI_REQUEST_COMPLETE);
-        connection_send(connection, record, sizeof(record));
-        release_connection(request);
-}
-
-/*
- * The response is not complete, and its status is on the way already. An FCGI_END_REQUEST would make a web
- * server take what it has for the whole, and perhaps cache it; a connection that closes without one tells it
- * otherwise.
- */
-static void cut_off(struct request *request)
-{
-        struct connection *connection = request->connection;
-
-        request_free(request);
-        connection->closing = true;
-}
-
-static void answer_error(struct request *request, unsigned status)
-{
-        struct connection *connection = request->connection;
-        char text[ERROR_PAGE_MAX];
-        size_t length;
-
-        if (request->header_sent) {
-                cut_off(request);
-                return;
-        }
-        length = error_page(text, status, request->id);
-        connection_send_stream(connection, FCGI_STDOUT, request->fcgi_id, text, length);
-        connection_end_stream(connection, FCGI_STDOUT, request->fcgi_id);
-        end(request, 1);
-}
-
-/* The result is there, and all output was read. */
-static void conclude(struct request *request)
-{
-        const struct wire_result *result = &request->result;
-
-        if (result->outcome != WIRE_EXITED) {
-                /* The broker has logged its reason. */
-                if (request->header_sent)
-                        request_log(request, LOG_NOTICE, "response cut off: %s", wire_outcome_name(result->outcome));
-                answer_error(request, wire_status(result->outcome));
-        } else if (request->header_sent) {
-                connection_end_stream(request->connection, FCGI_STDOUT, request->fcgi_id);
-                end(request, result->detail);
-        } else {
-                char excerpt[RESPONSE_EXCERPT_SIZE];
-
-                response_excerpt(&request->response, excerpt);
-                request_fail(request, 502,
-                        "the application exited with status %" PRIu32
-                        " before the end of its response header; its first line: \"%s\"",
-                        result->detail, excerpt);
-                answer_error(request, 502);
-        }
-}
-
-void request_advance(struct request *request)
-{
-        /* What is left of the output is in the pipes. */
-        if (request->have_result && !request->aborted && !request->failure)
-                relay_drain(request);
-
-        if (request->aborted) {
-                request_log(request, LOG_INFO, "aborted by the web server");
-                end(request, 1);
-        } else if (request->failure)
-                answer_error(request, request->failure);
-        else if (request->have_result && !request_is_draining(request))
-                conclude(request);
 }

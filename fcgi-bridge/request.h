@@ -3,9 +3,10 @@
 
 #include <stdarg.h>
 
+#include "common/lines.h"
+#include "fcgi-bridge/application.h"
 #include "fcgi-bridge/connection.h"
 #include "fcgi-bridge/launch.h"
-#include "fcgi-bridge/lines.h"
 #include "fcgi-bridge/params.h"
 #include "fcgi-bridge/response.h"
 
@@ -14,10 +15,10 @@
  *
  *   REQUEST_PARAMS   its parameters are coming in;
  *   REQUEST_RUNNING  the broker has it; body, output and result pass. Before it starts the application, the broker may
- *                    ask once for some of the parameters.
+ *                    ask once for some of the parameters, or have the launch repeated with streams.
  *
  * Whatever goes wrong in an event is noted in the request by request_fail(); request_advance(), called by
- * connection_settle(), is the one place where a request is answered and freed.
+ * connection_settle(), is the one place where a request is answered and freed (conclude.c).
  */
 
 enum request_state {
@@ -33,11 +34,15 @@ struct request {
 
         struct params params; /* until request_drop_params() */
         bool may_ask;         /* the broker, for some of them */
+        bool may_repeat;      /* the launch, with streams: nothing has come from the application */
 
         struct launch launch;
+        struct application application; /* the client side of launch.application_fd */
         sd_event_source *broker_source, *stdin_source, *stdout_source, *stderr_source;
         bool body_limited; /* there is a CONTENT_LENGTH */
         uint64_t body_left;
+        bool body_ended;  /* by the web server */
+        bool stdin_ready; /* launch.stdin_fd is non-blocking */
         struct response response;
         struct lines lines;
         bool header_sent; /* the response's header is on its way: the status cannot change any more */
@@ -45,6 +50,7 @@ struct request {
 
         bool have_result;
         struct wire_result result;
+        bool ended;       /* FCGI_END_REQUEST of the application, whose statuses are in application.upstream */
         bool aborted;     /* FCGI_ABORT_REQUEST */
         unsigned failure; /* HTTP status, once the request has failed */
 };
@@ -66,9 +72,13 @@ bool request_is_running(const struct request *request);
 /* Answers the broker's question, or fails the request: when it comes a second time or too late, too. */
 void request_answer(struct request *request, const struct wire_question *question);
 
+/* The broker's result: the request's end, or its launch with streams, where that has not been tried. */
+void request_take_result(struct request *request, const struct wire_result *result);
+
 /*
- * The broker has no question any more: it has asked, has sent its result, or has started the application, of which the
- * first output is the first sign. To be called at each of these.
+ * The broker has no question any more, and the launch is not to be repeated: it has asked, has sent its result, or has
+ * started the application, of which the first output is the first sign. To be called at each of these; a question about
+ * a launch with a connection is not the last word.
  */
 void request_drop_params(struct request *request);
 

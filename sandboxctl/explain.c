@@ -26,6 +26,13 @@ static void print_binds(const struct index *index, const struct index_service *s
                         binds[i].source == binds[i].target ? "" : index_text(index, binds[i].source));
 }
 
+static const char *temporary(const struct index_service *service)
+{
+        if (service->flags & INDEX_TMP_SHARED)
+                return "one for the requests of an application zygote, else fresh for each";
+        return service->flags & INDEX_PRIVATE_TMP ? "fresh for each request" : "none";
+}
+
 static void print_confinement(const struct inquiry *inquiry)
 {
         const struct index_service *service = inquiry->decision.service;
@@ -39,10 +46,13 @@ static void print_confinement(const struct inquiry *inquiry)
                 printf("  %-22s %s\n", service->argv.count ? "scripts in" : "the script, in", scripts);
         printf("  %-22s %s\n", "root", root ? root : "assembled from the binds");
         print_binds(index, service);
-        printf("  %-22s %s\n", "/tmp", service->flags & INDEX_PRIVATE_TMP ? "fresh for each request" : "none");
+        printf("  %-22s %s\n", "/tmp", temporary(service));
         printf("  %-22s %s\n", "network",
                 service->flags & INDEX_PRIVATE_NETWORK ? "private, unconnected" : "the host's");
         printf("  %-22s %s\n", "zygotes", service->flags & INDEX_PER_IDENTITY ? "one for each identity" : "one");
+        if (service->flags & INDEX_WARM)
+                printf("  %-22s one for each identity that is busy, %u children ahead\n", "application zygotes",
+                        service->warm_spare);
         printf("  %-22s none, in any set; no new privileges\n", "capabilities");
         printf("  %-22s %u + %u + %u instructions\n", "system-call filter", service->filter_deny.count,
                 service->filter_allow.count, service->filter_last.count);

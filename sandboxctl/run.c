@@ -9,9 +9,9 @@
 #include <sys/wait.h>
 
 #include "common/cleanup.h"
+#include "common/zygote.h"
 #include "sandboxctl/identity.h"
 #include "sandboxctl/relay.h"
-#include "sandboxd/zygote.h"
 
 /*
  * The same zygote, the same jail and the same identity map as for a request. What differs: the command is the

@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
+#include "common/load.h"
 #include "common/map.h"
-#include "sandboxd/load.h"
 
 /* What the verbs of sandboxctl share. */
 

@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandboxd/access.h"
 
-#include <libaudit.h>
 #include <selinux/avc.h>
 #include <selinux/selinux.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <syslog.h>
-#include <time.h>
 
 #include "common/cleanup.h"
+#include "common/denials.h"
 #include "common/log.h"
-
-/* Denials in a second: beyond, they are counted. The kernel may let whoever writes to the audit log wait. */
-enum { DENIALS_MAX = 20 };
 
 enum { SETTLE_USEC = 100000 };
 
@@ -24,68 +19,7 @@ static const char unknown[] = "the SELinux policy knows no permission 'start' of
 
 static const char unasked[] = "the SELinux policy cannot be asked";
 
-static struct {
-        int audit; /* netlink socket, or -1: then denials are in our own log alone */
-        sd_event_source *source;
-        time_t second;
-        unsigned denials, suppressed; /* in this second; since the last that was told */
-} state = {.audit = -1};
-
-/* What an audit record says besides the contexts. */
-struct subject {
-        const char *service, *request_id, *role;
-};
-
-static bool is_too_many(void)
-{
-        time_t now = time(NULL);
-
-        if (now != state.second) {
-                state.second = now;
-                state.denials = 0;
-        }
-        return ++state.denials > DENIALS_MAX;
-}
-
-static void audit_denial(const char *text)
-{
-        if (is_too_many()) {
-                state.suppressed++;
-                return;
-        }
-        log_message(LOG_WARNING, "SELinux: %s", text);
-        if (state.audit >= 0 && audit_log_user_avc_message(state.audit, AUDIT_USER_AVC, text, NULL, NULL, NULL, 0) <= 0)
-                log_message(LOG_ERR, "the message above is missing in the audit log: %s", strerror(errno));
-        if (state.suppressed > 0)
-                log_message(LOG_WARNING, "SELinux: %u denials before it were not told, more than %d in a second",
-                        state.suppressed, DENIALS_MAX);
-        state.suppressed = 0;
-}
-
-__attribute__((format(printf, 2, 3))) static int on_message(int type, const char *format, ...)
-{
-        char text[2048];
-        va_list arguments;
-
-        va_start(arguments, format);
-        vsnprintf(text, sizeof(text), format, arguments);
-        va_end(arguments);
-        text[strcspn(text, "\n")] = '\0';
-        if (type == SELINUX_AVC)
-                audit_denial(text);
-        else
-                log_message(type == SELINUX_ERROR ? LOG_ERR : LOG_NOTICE, "SELinux: %s", text);
-        return 0;
-}
-
-static int on_audit(void *data, security_class_t class, char *text, size_t size)
-{
-        const struct subject *subject = data;
-
-        (void)class;
-        snprintf(text, size, "service=%s request=%s peer=%s", subject->service, subject->request_id, subject->role);
-        return 0;
-}
+static sd_event_source *netlink_source;
 
 static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -118,18 +52,14 @@ static int open_cache(sd_event *event)
 {
         int r;
 
-        selinux_set_callback(SELINUX_CB_LOG, (union selinux_callback){.func_log = on_message});
-        selinux_set_callback(SELINUX_CB_AUDIT, (union selinux_callback){.func_audit = on_audit});
+        denials_set_callbacks();
         /* The first question about the status only sets its beginning: asked before anything is cached. */
         if (avc_open(NULL, 0) < 0 || selinux_status_updated() < 0 || avc_netlink_open(0) < 0)
                 return -errno;
-        r = sd_event_add_io(event, &state.source, avc_netlink_acquire_fd(), EPOLLIN, on_netlink, NULL);
-        if (r < 0)
-                return r;
-        state.audit = audit_open();
-        if (state.audit < 0)
-                log_message(LOG_WARNING, "no audit log, denials are in this one only: %s", strerror(errno));
-        return 0;
+        r = sd_event_add_io(event, &netlink_source, avc_netlink_acquire_fd(), EPOLLIN, on_netlink, NULL);
+        if (r >= 0)
+                denials_open_audit();
+        return r < 0 ? r : 0;
 }
 
 /* Not by libselinux, which says no as well where it cannot see its file system. */
@@ -157,7 +87,7 @@ const char *access_prepare(sd_event *event, const struct index_header *header)
                                ? "the kernel runs SELinux, and sandboxd-compile cannot see it: is selinuxfs "
                                  "mounted, and writable? SELinux=off runs without contexts"
                                : NULL;
-        r = state.source ? 0 : open_cache(event);
+        r = netlink_source ? 0 : open_cache(event);
         if (r < 0) {
                 log_message(LOG_ERR, "cannot watch the SELinux policy: %s", strerror(-r));
                 return unasked;
@@ -167,12 +97,10 @@ const char *access_prepare(sd_event *event, const struct index_header *header)
 
 void access_close(void)
 {
-        if (state.source)
+        if (netlink_source)
                 avc_netlink_release_fd();
-        state.source = sd_event_source_disable_unref(state.source);
-        if (state.audit >= 0)
-                audit_close(state.audit);
-        state.audit = -1;
+        netlink_source = sd_event_source_disable_unref(netlink_source);
+        denials_close_audit();
 }
 
 /* The context of the peer, as the cache knows it; NULL after a message. */
@@ -196,7 +124,7 @@ static security_id_t peer_of(int fd, const char *role)
  * As selinux_check_access(3), which however answers "allowed" for a class or permission that the policy does not know.
  * Returns NULL, or why not.
  */
-static const char *refusal(security_id_t peer, security_id_t label, struct subject *subject)
+static const char *refusal(security_id_t peer, security_id_t label, struct denial_subject *subject)
 {
         access_vector_t permission;
         security_class_t class;
@@ -214,8 +142,8 @@ static const char *refusal(security_id_t peer, security_id_t label, struct subje
 const char *access_refusal(
         const struct index *index, const struct index_service *service, const char *request_id, int bridge, int front)
 {
-        struct subject from_bridge = {index_text(index, service->name), request_id, "bridge"};
-        struct subject from_front = {index_text(index, service->name), request_id, "front-end"};
+        struct denial_subject from_bridge = {index_text(index, service->name), request_id, "bridge"};
+        struct denial_subject from_front = {index_text(index, service->name), request_id, "front-end"};
         const char *label = index_text(index, service->label), *reason;
         security_id_t label_id = NULL, bridge_id, front_id;
 

@@ -16,14 +16,20 @@
 /* --- what came with the launch request --- */
 
 /* Returns what is wrong with the descriptors, or NULL. The front connection is judged by peer_inspect(). */
-static const char *descriptors_refusal(const int *fds)
+static const char *descriptors_refusal(uint32_t kind, const int *fds)
 {
+        if (!descriptors_is_pipe(fds[WIRE_FD_STDERR], O_WRONLY))
+                return "standard error is not the write end of a pipe";
+        if (kind == WIRE_CONNECTION)
+                return descriptors_is_pair(fds[WIRE_FD_APPLICATION]) && descriptors_is_pair(fds[WIRE_FD_PEER])
+                               ? NULL
+                               : "the connection is not a pair of Unix stream sockets";
         if (!descriptors_is_sealed(fds[WIRE_FD_ENVIRONMENT], WIRE_ENVIRONMENT_MAX))
                 return "the environment is not a sealed memfd of at most 256 KiB";
         if (!descriptors_is_pipe(fds[WIRE_FD_STDIN], O_RDONLY))
                 return "standard input is not the read end of a pipe";
-        if (!descriptors_is_pipe(fds[WIRE_FD_STDOUT], O_WRONLY) || !descriptors_is_pipe(fds[WIRE_FD_STDERR], O_WRONLY))
-                return "standard output or error is not the write end of a pipe";
+        if (!descriptors_is_pipe(fds[WIRE_FD_STDOUT], O_WRONLY))
+                return "standard output is not the write end of a pipe";
         return NULL;
 }
 
@@ -121,7 +127,7 @@ static unsigned count_of_identity(const struct request *request)
         unsigned n = 0;
 
         TAILQ_FOREACH (other, &request->broker->requests, link)
-                n += other->state >= REQUEST_SPAWNING &&
+                n += !other->starts && other->state >= REQUEST_SPAWNING &&
                      other->decision.identity.uid == request->decision.identity.uid &&
                      strcmp(other->service->name, request->service->name) == 0;
         return n;
@@ -183,7 +189,7 @@ static void begin_decision(struct request *request)
 void admit_begin(struct request *request)
 {
         enum wire_outcome outcome = WIRE_INVALID;
-        const char *reason = descriptors_refusal(request->fds);
+        const char *reason = descriptors_refusal(request->wire.kind, request->fds);
         struct map_query *query = &request->decision.query;
 
         query->user = request->wire.user;

@@ -7,18 +7,21 @@
 #include <systemd/sd-event.h>
 
 #include "common/accounts.h"
+#include "common/broker-options.h"
 #include "common/decision.h"
+#include "common/load.h"
 #include "common/packet.h"
 #include "common/spawn.h"
+#include "common/warm-pool.h"
+#include "common/zygote.h"
 #include "sandboxd/cgroup.h"
-#include "sandboxd/load.h"
-#include "sandboxd/zygote.h"
 
 /*
  * The broker's state, and who owns what:
  *
  *   broker ─▶ generation (the configuration in force; older ones live on while requests or zygotes use them)
  *               └▶ service ─▶ zygotes, each with the requests that wait for its answer
+ *   broker ─▶ application zygotes (warm.h), each with the requests that its children serve
  *   broker ─▶ requests, each with its connection from the bridge and, once it runs, its process
  *
  * Everything happens in one thread, in the handlers of one sd-event loop, and nothing in it blocks.
@@ -37,10 +40,12 @@ struct zygote {
         struct service *service;
         struct zygote_process process;
         sd_event_source *control_source;
-        sd_event_source *patience_source; /* armed while an answer is awaited */
-        struct request_list waiting;      /* for its answers, in the order they were sent */
-        struct identity identity;         /* the one it serves, with INDEX_PER_IDENTITY */
-        uint64_t last_used;               /* µs, monotonic */
+        sd_event_source *patience_source;
+        uint64_t patience;           /* µs, monotonic: until when an answer is awaited; 0: none is */
+        struct request_list waiting; /* for its answers, in the order they were sent */
+        struct identity identity;    /* the one it serves, with INDEX_PER_IDENTITY */
+        uint64_t last_used;          /* µs, monotonic */
+        unsigned number;             /* among those that its service has had, from 1 */
         bool ready;
 };
 
@@ -51,7 +56,7 @@ struct service {
         struct cgroup_service cgroup;
         bool cgroup_open;
         struct zygote_list zygotes;
-        unsigned n_zygotes;
+        unsigned n_zygotes, last_zygote; /* how many there are, and the number of the newest */
         unsigned n_requests;
         struct zygote_answer failure; /* of the zygote that last failed to start */
         uint64_t not_before;          /* µs: no zygote is started earlier than this after a failure */
@@ -76,13 +81,15 @@ enum request_state {
 };
 
 struct request {
-        TAILQ_ENTRY(request) link;    /* among the broker's */
-        TAILQ_ENTRY(request) waiting; /* among its zygote's, while REQUEST_SPAWNING */
+        TAILQ_ENTRY(request) link; /* among the broker's */
+        TAILQ_ENTRY(request)
+        waiting; /* among its zygote's: while REQUEST_SPAWNING, or until an application zygote's ends */
         struct broker *broker;
         enum request_state state;
         int connection;
         sd_event_source *connection_source;
-        sd_event_source *deadline_source;
+        uint64_t deadline; /* µs, monotonic; 0: none */
+        void (*on_deadline)(struct request *request);
         struct wire_request wire;
         int fds[WIRE_FDS];               /* until it is launched */
         struct service *service;         /* holds a reference on its generation */
@@ -109,6 +116,12 @@ struct request {
         enum wire_outcome outcome; /* if ending */
         const char *ending_reason;
         bool bridge_gone; /* nobody is left to tell */
+        bool done;        /* the web server has the whole response */
+        bool counts;      /* among n_requests of broker and service */
+
+        struct warm *warm;   /* the application zygote whose child serves it; it is among that one's `requests` */
+        int slot;            /* of that child; -1: none has taken it yet */
+        struct warm *starts; /* this is no request: it is this application zygote's own process */
 };
 
 /* A resolver, running or not: see resolver.h. */
@@ -125,9 +138,7 @@ struct resolver {
 
 struct broker {
         sd_event *event;
-        const char *config_directory;
-        const char *state_directory;
-        const char *libexec_directory;
+        struct broker_options options;
         struct accounts accounts;
         struct cgroups cgroups;
         struct resolver resolvers[RESOLVERS];
@@ -144,10 +155,12 @@ struct broker {
         sd_event_source *pause_source;
         sd_event_source *drain_source;
         uint64_t drain_until;  /* µs, monotonic */
-        uint64_t idle_exit;    /* µs; 0: never */
         uint64_t last_request; /* µs, monotonic: when one last ended */
         struct request_list requests;
-        unsigned n_requests; /* connections, in whatever state */
+        struct warm_pool warm; /* application zygotes: warm.h */
+        struct warm_sightings sightings;
+        sd_event_source *deadline_source; /* of all requests */
+        unsigned n_requests;              /* connections, in whatever state */
         uint64_t next_number;
         bool draining;
 };

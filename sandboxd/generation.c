@@ -12,13 +12,14 @@
 #include <systemd/sd-daemon.h>
 
 #include "common/cleanup.h"
+#include "common/helper.h"
 #include "common/log.h"
 #include "sandboxd/access.h"
-#include "sandboxd/helper.h"
 #include "sandboxd/pool.h"
 #include "sandboxd/stop.h"
+#include "sandboxd/warm.h"
 
-enum { YIELDING_SECONDS = 300, LOAD_SECONDS = 90, LARGE_MAP = 10000 /* rules */ };
+enum { YIELDING_SECONDS = 1800, LOAD_SECONDS = 90, LARGE_MAP = 10000 /* rules */ };
 
 void generation_hold(struct generation *generation)
 {
@@ -27,8 +28,6 @@ void generation_hold(struct generation *generation)
 
 void generation_release(struct generation *generation)
 {
-        struct cgroups *cgroups = &generation->broker->cgroups;
-
         if (--generation->references > 0)
                 return;
         for (size_t i = 0; i < generation->index.header->services.count; i++) {
@@ -36,7 +35,7 @@ void generation_release(struct generation *generation)
 
                 pool_close(service);
                 if (service->cgroup_open)
-                        cgroup_service_close(cgroups, &service->cgroup);
+                        cgroup_service_close(&service->cgroup);
         }
         free(generation->services);
         index_close(&generation->index);
@@ -125,6 +124,7 @@ static void replace(struct broker *broker, struct generation *generation)
         for (size_t i = 0; i < old->index.header->services.count; i++)
                 if (old->services[i].n_requests == 0)
                         pool_close(&old->services[i]);
+        warm_retire(broker, old);
         generation_release_map(old);
         generation_release(old);
 }
@@ -152,7 +152,7 @@ static void stop_if_idle(struct broker *broker)
         if (broker->n_requests > 0 || broker->load_again)
                 return;
         log_message(LOG_INFO, "nothing to do for %ju seconds; the next launch starts sandboxd again",
-                (uintmax_t)(broker->idle_exit / 1000000));
+                (uintmax_t)(broker->options.idle_exit / 1000000));
         stop_begin(broker);
 }
 
@@ -174,7 +174,7 @@ static void loaded(struct broker *broker, int error, struct index *index, struct
                 index_close(index);
                 map_close(map);
         }
-        log_message(LOG_ERR, "configuration in %s refused: %s; %s", broker->config_directory,
+        log_message(LOG_ERR, "configuration in %s refused: %s; %s", broker->options.config_directory,
                 error == -EINVAL ? "the messages above say where" : strerror(-error),
                 broker->current ? "the one before stays in force" : "there is none to run with");
         if (broker->current)
@@ -227,12 +227,13 @@ static int on_compiler_late(sd_event_source *source, uint64_t usec, void *userda
 
 static int start_load(struct broker *broker, bool yields)
 {
-        int r = load_start(broker->libexec_directory, broker->config_directory, broker->cgroups.controllers,
-                &broker->accounts, yields, &broker->load);
+        int r = load_start(broker->options.libexec_directory, broker->options.config_directory,
+                broker->cgroups.controllers, &broker->accounts, yields, &broker->load);
 
         broker->load_yields = yields;
         if (r < 0) {
-                log_message(LOG_ERR, "cannot start %s/sandboxd-compile: %s", broker->libexec_directory, strerror(-r));
+                log_message(LOG_ERR, "cannot start %s/sandboxd-compile: %s", broker->options.libexec_directory,
+                        strerror(-r));
                 sd_notify(0, broker->current ? "READY=1" : "STATUS=no configuration");
                 return broker->current ? 0 : r;
         }

@@ -2,15 +2,15 @@
 #include "sandboxd/jail.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 
+#include "child/keeper.h"
+#include "child/limits.h"
+#include "child/verify.h"
+#include "common/capabilities.h"
 #include "common/cleanup.h"
+#include "common/keyed.h"
 
 /*
  * Standard input, output and error, the report pipe, and in the end nothing else. Descriptors that arrived in
@@ -22,122 +22,59 @@ static int step_descriptors(const struct jail *jail, struct jail_request *reques
         static const int order[] = {SPAWN_FD_STDIN, SPAWN_FD_STDOUT, SPAWN_FD_STDERR};
 
         for (int i = 0; i < (int)ELEMENTS(order); i++)
-                if (dup2(request->fds[order[i]], i) < 0)
+                if (dup2(request->fds.always[order[i]], i) < 0)
                         return -errno;
-        if (dup3(request->fds[SPAWN_FD_REPORT], JAIL_FD_REPORT, O_CLOEXEC) < 0)
+        if (dup3(request->fds.always[SPAWN_FD_REPORT], JAIL_FD_REPORT, O_CLOEXEC) < 0)
                 return -errno;
         _Static_assert(
                 (int)JAIL_FD_REPORT == (int)ZYGOTE_FD_CONTROL, "the spawn socket is overwritten, and thereby closed");
         if (jail->control != JAIL_FD_REPORT)
                 return -EBADF;
-        for (int i = 0; i < SPAWN_FDS; i++)
-                if (i != SPAWN_FD_ENVIRONMENT)
-                        request->fds[i] = close_fd(request->fds[i]);
-        return 0;
+        _Static_assert(
+                (int)SPAWN_FD_ENVIRONMENT == 0 && SPAWN_FD_REPORT == SPAWN_FDS - 1, "in between: the placed ones");
+        if (request->fds.always[SPAWN_FD_REPORT] != JAIL_FDS + SPAWN_FD_REPORT)
+                return -EBADF;
+        return close_range(JAIL_FDS + SPAWN_FD_ENVIRONMENT + 1, JAIL_FDS + SPAWN_FD_REPORT, 0) < 0 ? -errno : 0;
 }
 
 /* A fresh /tmp: the broker made the tmpfs, so that the zygote's filter can deny every way of making a mount.
  */
-static int step_temporary(struct jail_request *request)
+static int step_temporary(const struct jail *jail, struct jail_request *request)
 {
-        if (request->temporary < 0)
+        if (request->fds.temporary < 0)
                 return 0;
-        if (move_mount(request->temporary, "", AT_FDCWD, "/tmp", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        if (keyed_call(jail->key, SYS_move_mount, request->fds.temporary, (long)"", AT_FDCWD, (long)"/tmp",
+                    MOVE_MOUNT_F_EMPTY_PATH) < 0)
                 return -errno;
-        request->temporary = close_fd(request->temporary);
+        request->fds.temporary = close_fd(request->fds.temporary);
         return 0;
-}
-
-static int step_limits(const struct index_service *service, const struct spawn_request *spawn)
-{
-        for (int i = 0; i < INDEX_LIMITS; i++) {
-                struct rlimit limit = {.rlim_cur = service->limits[i], .rlim_max = service->limits[i]};
-
-                if (service->limits_set & (UINT64_C(1) << i) && setrlimit((__rlimit_resource_t)i, &limit) < 0)
-                        return -errno;
-        }
-        if (spawn->nice != 0 && setpriority(PRIO_PROCESS, 0, spawn->nice) < 0)
-                return -errno;
-        umask(service->umask);
-        return 0;
-}
-
-/* groups → gid → uid: after the uid there is no right left to set the others. */
-static int step_identity(const struct spawn_request *spawn, enum step *step)
-{
-        *step = STEP_GROUPS;
-        if (setgroups(spawn->n_groups, spawn->groups) < 0)
-                return -errno;
-        *step = STEP_GID;
-        if (setresgid(spawn->gid, spawn->gid, spawn->gid) < 0)
-                return -errno;
-        *step = STEP_UID;
-        return setresuid(spawn->uid, spawn->uid, spawn->uid) < 0 ? -errno : 0;
-}
-
-/* The bounding set is empty since the zygote's set-up. */
-static int step_capabilities(void)
-{
-        cap_t none = cap_init();
-        int r;
-
-        if (!none)
-                return -ENOMEM;
-        r = cap_set_proc(none) < 0 ? -errno : 0;
-        cap_free(none);
-        return r;
-}
-
-static bool same_groups(const struct spawn_request *spawn)
-{
-        gid_t groups[INDEX_GROUPS_MAX + 1];
-        int n = getgroups(ELEMENTS(groups), groups);
-
-        if (n < 0 || (uint32_t)n != spawn->n_groups)
-                return false;
-        for (uint32_t i = 0; i < spawn->n_groups; i++) {
-                int found = 0;
-
-                for (int k = 0; k < n; k++)
-                        found |= groups[k] == spawn->groups[i];
-                if (!found)
-                        return false;
-        }
-        return true;
-}
-
-static bool capabilities_gone(void)
-{
-        cap_t now = cap_get_proc(), none = cap_init();
-        bool gone = now && none && cap_compare(now, none) == 0;
-
-        cap_free(now);
-        cap_free(none);
-        for (cap_value_t value = 0; gone && value < cap_max_bits(); value++)
-                gone = cap_get_bound(value) == 0 && cap_get_ambient(value) == 0;
-        return gone;
 }
 
 /*
- * Asks the kernel what we are now, and tries to become another identity that the filter lets through: a
- * filter's EPERM would prove nothing about the capability.
+ * A process group that nobody of another request is in: kill(0, …). Where there is a keeper it is the keeper's, which
+ * leads it: the application may then call setsid(2), as it may elsewhere. It needs no session for itself: the zygote's
+ * has no terminal, and with each session the kernel makes and frees a group of the scheduler (sched(7), "autogroup").
  */
-static int step_verify(const struct index *index, const struct spawn_request *spawn)
+static int step_session(const struct jail *jail, const struct spawn_request *spawn)
 {
-        uid_t other = spawn->uid == index->header->min_uid ? spawn->uid + 1 : index->header->min_uid;
-        uid_t uids[3];
-        gid_t gids[3];
+        if (spawn_is_kept(spawn->flags))
+                return keyed_call(jail->key, SYS_setpgid, 0, KEEPER_PID, 0, 0, 0) < 0 ? -errno : 0;
+        return setsid() < 0 ? -errno : 0;
+}
 
-        if (getresuid(&uids[0], &uids[1], &uids[2]) < 0 || getresgid(&gids[0], &gids[1], &gids[2]) < 0)
+/* groups → gid → uid: after the uid there is no right left to set the others. */
+static int step_identity(const struct jail *jail, const struct spawn_request *spawn, enum step *step)
+{
+        const long uid = spawn->uid, gid = spawn->gid;
+
+        *step = STEP_GROUPS;
+        if (keyed_call(jail->key, SYS_setgroups, spawn->n_groups, (long)spawn->groups, 0, 0, 0) < 0)
                 return -errno;
-        for (int i = 0; i < 3; i++)
-                if (uids[i] != spawn->uid || gids[i] != spawn->gid)
-                        return -ENOTRECOVERABLE;
-        if (!same_groups(spawn) || !capabilities_gone() || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
-                return -ENOTRECOVERABLE;
-        if (setresuid(other, other, other) == 0 || errno != EPERM)
-                return -ENOTRECOVERABLE;
-        return 0;
+        *step = STEP_GID;
+        if (keyed_call(jail->key, SYS_setresgid, gid, gid, gid, 0, 0) < 0)
+                return -errno;
+        *step = STEP_UID;
+        return keyed_call(jail->key, SYS_setresuid, uid, uid, uid, 0, 0) < 0 ? -errno : 0;
 }
 
 int jail_enter(const struct jail *jail, struct jail_request *request, enum step *ret_step)
@@ -145,11 +82,11 @@ int jail_enter(const struct jail *jail, struct jail_request *request, enum step 
         int r;
 
         JAIL_STEP(STEP_DESCRIPTORS, step_descriptors(jail, request));
-        JAIL_STEP(STEP_TEMPORARY, step_temporary(request));
-        JAIL_STEP(STEP_SESSION, setsid() < 0 ? -errno : 0);
-        JAIL_STEP(STEP_LIMITS, step_limits(jail->service, request->spawn));
-        JAIL_STEP(STEP_UID, step_identity(request->spawn, ret_step));
-        JAIL_STEP(STEP_CAPABILITIES, step_capabilities());
-        JAIL_STEP(STEP_VERIFY, step_verify(jail->index, request->spawn));
+        JAIL_STEP(STEP_TEMPORARY, step_temporary(jail, request));
+        JAIL_STEP(STEP_SESSION, step_session(jail, request->spawn));
+        JAIL_STEP(STEP_LIMITS, limits_apply(jail, request->spawn->nice));
+        JAIL_STEP(STEP_UID, step_identity(jail, request->spawn, ret_step));
+        JAIL_STEP(STEP_CAPABILITIES, capabilities_drop(jail->key));
+        JAIL_STEP(STEP_VERIFY, verify_identity(jail, request->spawn));
         return 0;
 }

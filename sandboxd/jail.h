@@ -14,20 +14,23 @@ struct jail {
         const struct index_service *service;
         int control;  /* the zygote's end of the spawn socket */
         int landlock; /* a Landlock ruleset, or -1 where the kernel has none */
-        int proc;     /* a detached procfs with subset=pid, or -1 where no context is applied */
-        int entry;    /* the entry program, likewise */
+        int proc;     /* a detached procfs with subset=pid, or -1 where no context is applied and nothing is warm */
+        int entry;    /* the entry program, or -1 where no context is applied */
+        int self;     /* the zygote's own pidfd */
+        uint64_t key; /* of its keyed calls: common/keyed.h */
+        int ready[2]; /* a pipe into which a keeper writes when it is one */
 };
 
 /* One request, as the zygote received it. */
 struct jail_request {
         const struct spawn_request *spawn;
-        int fds[SPAWN_FDS]; /* enum spawn_fd */
-        int temporary;      /* detached tmpfs, or -1 */
-        int command;        /* memfd with the command of `sandboxctl run`, or -1 */
+        struct spawn_fds fds;
 };
 
 enum {
         JAIL_FD_REPORT = 3, /* where the report pipe stands after jail_enter() */
+        JAIL_FD_SIGNALS,    /* of init_signals() */
+        JAIL_FDS = 16,      /* the descriptors below are the zygote's own, those from here on a request's */
         JAIL_EXIT = 120,    /* exit status where there is a report that says more */
 };
 
@@ -42,9 +45,9 @@ enum {
 
 /*
  * Makes the calling process the request's identity, without any way back. The process must be fresh from clone3(2),
- * with its own PID namespace. What follows, in child/application.c, needs no privilege.
+ * in a PID namespace in which no other request is. What follows, in child/application.c, needs no privilege.
  *
  * Returns 0, or a negative errno with *ret_step naming the step. The report pipe stands at JAIL_FD_REPORT
- * from STEP_DESCRIPTORS on; before, at request->fds[SPAWN_FD_REPORT].
+ * from STEP_DESCRIPTORS on; before, at request->fds.always[SPAWN_FD_REPORT].
  */
 int jail_enter(const struct jail *jail, struct jail_request *request, enum step *ret_step);

@@ -8,3 +8,6 @@
  * request. Its descriptors are closed.
  */
 void launch_request(struct request *request);
+
+/* From now on the request has as long as its rule or service says. Returns 0 or a negative errno. */
+int launch_set_deadline(struct request *request);

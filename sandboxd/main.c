@@ -6,15 +6,16 @@
  */
 
 #include <fcntl.h>
-#include <getopt.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
 
+#include "common/broker-options.h"
+#include "common/capabilities.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "sandboxd/access.h"
@@ -24,18 +25,15 @@
 #include "sandboxd/server.h"
 #include "sandboxd/stop.h"
 
-#include "paths.h"
-
-enum { IDLE_EXIT_MAX = 1000000 }; /* seconds */
-
 /*
  * What the broker, and through it a zygote's set-up, needs: SETUID, SETGID, SETPCAP to become another account
  * and drop the rest; SYS_ADMIN for namespaces, mounts and clone3; KILL for requests past their deadline; CHOWN for
  * cgroup files; SYS_RESOURCE for limits above our own; AUDIT_WRITE for what the SELinux policy denied a front end.
  */
-#define BIT(capability) (UINT64_C(1) << (capability))
-static const uint64_t kept_capabilities = BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_SYS_ADMIN) |
-                                          BIT(CAP_KILL) | BIT(CAP_CHOWN) | BIT(CAP_SYS_RESOURCE) | BIT(CAP_AUDIT_WRITE);
+static const uint64_t kept_capabilities = CAPABILITY_BIT(CAP_SETUID) | CAPABILITY_BIT(CAP_SETGID) |
+                                          CAPABILITY_BIT(CAP_SETPCAP) | CAPABILITY_BIT(CAP_SYS_ADMIN) |
+                                          CAPABILITY_BIT(CAP_KILL) | CAPABILITY_BIT(CAP_CHOWN) |
+                                          CAPABILITY_BIT(CAP_SYS_RESOURCE) | CAPABILITY_BIT(CAP_AUDIT_WRITE);
 
 uint64_t broker_now(const struct broker *broker)
 {
@@ -49,25 +47,9 @@ uint64_t broker_now(const struct broker *broker)
  */
 static int drop_capabilities(void)
 {
-        cap_t now = cap_get_proc(), wanted = cap_init();
-        int r = now && wanted ? 0 : -ENOMEM;
+        int r = capabilities_bound(kept_capabilities);
 
-        for (cap_value_t value = 0; r == 0 && value < cap_max_bits(); value++) {
-                bool is_kept = kept_capabilities & BIT(value);
-                cap_flag_value_t have = CAP_CLEAR;
-
-                if (!is_kept && cap_get_bound(value) == 1 && cap_drop_bound(value) < 0)
-                        r = -errno;
-                if (r == 0 && is_kept && cap_get_flag(now, value, CAP_PERMITTED, &have) == 0 && have == CAP_SET &&
-                        (cap_set_flag(wanted, CAP_PERMITTED, 1, &value, CAP_SET) < 0 ||
-                                cap_set_flag(wanted, CAP_EFFECTIVE, 1, &value, CAP_SET) < 0))
-                        r = -errno;
-        }
-        if (r == 0 && cap_set_proc(wanted) < 0)
-                r = -errno;
-        cap_free(now);
-        cap_free(wanted);
-        return r;
+        return r < 0 ? r : capabilities_keep(kept_capabilities);
 }
 
 /* Exactly one socket, of the right kind; anything else is a mistake in a unit file. */
@@ -140,90 +122,6 @@ static int set_up_loop(struct broker *broker)
         return r < 0 ? r : 0;
 }
 
-static void usage(FILE *stream)
-{
-        fputs("usage: sandboxd [--config=DIR] [--libexec-dir=DIR] [--state-dir=DIR] [--idle-exit=SECONDS]\n"
-              "                [--debug]\n"
-              "\n"
-              "The broker of sandboxed FastCGI requests. Started by sandboxd.socket.\n"
-              "\n"
-              "  --config=DIR       sandboxd.conf, services.d/ and maps/ (default " CONFIG_DIR ")\n"
-              "  --libexec-dir=DIR  its helper programs (default " LIBEXEC_DIR ")\n"
-              "  --state-dir=DIR    what is kept: allotted identities (default " STATE_DIR ")\n"
-              "  --idle-exit=SECONDS  exit after so long without a request (default 0: never)\n"
-              "  --debug            log more\n"
-              "  --help, --version\n",
-                stream);
-}
-
-static int parse_seconds(const char *text, uint64_t *ret_usec)
-{
-        unsigned seconds;
-        char rest;
-
-        if (sscanf(text, "%7u%c", &seconds, &rest) != 1 || seconds > IDLE_EXIT_MAX) {
-                fprintf(stderr, "sandboxd: --idle-exit=: '%s' is not a number of seconds from 0 to %d\n", text,
-                        IDLE_EXIT_MAX);
-                return -EINVAL;
-        }
-        *ret_usec = seconds * UINT64_C(1000000);
-        return 0;
-}
-
-/* Returns 0 to go on, 1 when all is said and done. */
-static int parse_options(int argc, char **argv, struct broker *broker)
-{
-        static const struct option options[] = {
-                {"config", required_argument, NULL, 'c'},
-                {"libexec-dir", required_argument, NULL, 'l'},
-                {"state-dir", required_argument, NULL, 's'},
-                {"idle-exit", required_argument, NULL, 'i'},
-                {"debug", no_argument, NULL, 'd'},
-                {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'v'},
-                {0},
-        };
-        int option;
-
-        broker->config_directory = CONFIG_DIR;
-        broker->libexec_directory = LIBEXEC_DIR;
-        broker->state_directory = STATE_DIR;
-        while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-                switch (option) {
-                case 'c':
-                        broker->config_directory = optarg;
-                        break;
-                case 'l':
-                        broker->libexec_directory = optarg;
-                        break;
-                case 's':
-                        broker->state_directory = optarg;
-                        break;
-                case 'i':
-                        if (parse_seconds(optarg, &broker->idle_exit) < 0)
-                                return -EINVAL;
-                        break;
-                case 'd':
-                        log_set_level(LOG_DEBUG);
-                        break;
-                case 'h':
-                        usage(stdout);
-                        return 1;
-                case 'v':
-                        puts("sandboxd " VERSION);
-                        return 1;
-                default:
-                        usage(stderr);
-                        return -EINVAL;
-                }
-        }
-        if (optind < argc) {
-                usage(stderr);
-                return -EINVAL;
-        }
-        return 0;
-}
-
 static int fail(const char *what, int r)
 {
         log_message(LOG_ERR, "%s: %s", what, strerror(-r));
@@ -259,6 +157,7 @@ static int set_up(struct broker *broker)
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 return fail("cannot become undumpable", -errno);
         r = set_up_loop(broker);
+        broker->cgroups.event = broker->event;
         return r < 0 ? fail("cannot set up the event loop", r) : 0;
 }
 
@@ -275,6 +174,7 @@ static void tear_down(struct broker *broker)
                 generation_release(broker->current);
         }
         sd_event_source_disable_unref(broker->drain_source);
+        sd_event_source_disable_unref(broker->deadline_source);
         resolver_close(broker);
         access_close();
         sd_event_unref(broker->event);
@@ -288,9 +188,10 @@ int main(int argc, char **argv)
 
         log_open("sandboxd");
         TAILQ_INIT(&broker.requests);
+        TAILQ_INIT(&broker.warm);
         for (size_t i = 0; i < RESOLVERS; i++)
                 broker.resolvers[i] = (struct resolver){.broker = &broker, .pidfd = -1, .pipes = {-1, -1}};
-        r = parse_options(argc, argv, &broker);
+        r = broker_options_parse(argc, argv, &broker.options);
         if (r != 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         r = set_up(&broker);

@@ -8,9 +8,10 @@
 
 #include "common/cleanup.h"
 #include "common/descriptors.h"
+#include "common/helper.h"
 #include "common/log.h"
+#include "common/timer.h"
 #include "sandboxd/generation.h"
-#include "sandboxd/helper.h"
 #include "sandboxd/request.h"
 
 enum {
@@ -31,6 +32,7 @@ static void zygote_free(struct zygote *zygote, const struct zygote_answer *why)
         sd_event_source_disable_unref(zygote->patience_source);
         descriptors_hang_up(zygote->process.control);
         helper_end_later(service->generation->broker->event, zygote->process.pidfd, NULL); /* whatever it is doing */
+        cgroup_end_keepers(&service->cgroup, zygote->number);
         while ((request = TAILQ_FIRST(&zygote->waiting))) {
                 TAILQ_REMOVE(&zygote->waiting, request, waiting);
                 request_spawn_failed(request, why->step, why->error, why->detail);
@@ -63,23 +65,28 @@ static void zygote_lost(struct zygote *zygote, int error)
         zygote_failed(zygote, &answer);
 }
 
-static int on_zygote_late(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_patience_over(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct zygote *zygote = userdata;
 
-        (void)source, (void)usec;
-        zygote_lost(zygote, -ETIMEDOUT);
+        if (zygote->patience > 0 && zygote->patience <= usec)
+                zygote_lost(zygote, -ETIMEDOUT);
+        else if (zygote->patience > 0)
+                return timer_by(sd_event_source_get_event(source), &zygote->patience_source, zygote->patience,
+                        on_patience_over, zygote);
         return 0;
 }
 
 /* While somebody waits, the clock runs, anew with each answer. */
-static void set_patience(struct zygote *zygote)
+static int set_patience(struct zygote *zygote)
 {
-        bool awaited = !zygote->ready || !TAILQ_EMPTY(&zygote->waiting);
+        struct broker *broker = zygote->service->generation->broker;
 
-        if (awaited)
-                sd_event_source_set_time_relative(zygote->patience_source, PATIENCE_USEC);
-        sd_event_source_set_enabled(zygote->patience_source, awaited ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+        zygote->patience = 0;
+        if (zygote->ready && TAILQ_EMPTY(&zygote->waiting))
+                return 0;
+        zygote->patience = broker_now(broker) + PATIENCE_USEC;
+        return timer_by(broker->event, &zygote->patience_source, zygote->patience, on_patience_over, zygote);
 }
 
 static void take_answer(struct zygote *zygote, const struct zygote_answer *answer)
@@ -88,6 +95,8 @@ static void take_answer(struct zygote *zygote, const struct zygote_answer *answe
 
         TAILQ_REMOVE(&zygote->waiting, request, waiting);
         set_patience(zygote);
+        if (answer->keeper >= 0)
+                request->leaf->keeper = answer->keeper;
         if (answer->pidfd >= 0)
                 request_spawned(request, answer->pidfd);
         else
@@ -98,6 +107,8 @@ static bool is_expected(const struct zygote *zygote, const struct zygote_answer 
 {
         const struct request *request = TAILQ_FIRST(&zygote->waiting);
 
+        if (answer->keeper >= 0 && !(request && request->leaf && request->leaf->keeper < 0))
+                return false;
         return zygote->ready ? request && request->number == answer->number : answer->number == 0;
 }
 
@@ -112,6 +123,7 @@ static int on_zygote_answer(sd_event_source *source, int fd, uint32_t events, vo
                 return 0;
         if (r == 0 && !is_expected(zygote, &answer)) {
                 close_fd(answer.pidfd);
+                close_fd(answer.keeper);
                 r = -EBADMSG;
         }
         if (r < 0)
@@ -146,7 +158,7 @@ static int zygote_new(struct service *service, const struct identity *identity, 
 {
         struct broker *broker = service->generation->broker;
         struct zygote_start start = {
-                .libexec = broker->libexec_directory,
+                .libexec = broker->options.libexec_directory,
                 .index_fd = service->generation->index.fd,
                 .service = (size_t)(service->config - index_services(&service->generation->index)),
                 .uid = broker->accounts.uid[ACCOUNT_ZYGOTE],
@@ -169,11 +181,11 @@ static int zygote_new(struct service *service, const struct identity *identity, 
         TAILQ_INIT(&zygote->waiting);
         TAILQ_INSERT_TAIL(&service->zygotes, zygote, link);
         service->n_zygotes++;
+        zygote->number = ++service->last_zygote;
         r = sd_event_add_io(
                 broker->event, &zygote->control_source, zygote->process.control, EPOLLIN, on_zygote_answer, zygote);
         if (r >= 0)
-                r = sd_event_add_time_relative(broker->event, &zygote->patience_source, CLOCK_MONOTONIC, PATIENCE_USEC,
-                        0, on_zygote_late, zygote);
+                r = set_patience(zygote);
         if (r < 0) {
                 zygote_free(zygote, &(struct zygote_answer){0});
                 return r;
@@ -225,16 +237,20 @@ static int find_or_start(struct service *service, const struct identity *identit
         return zygote_new(service, identity, ret_zygote);
 }
 
-int pool_spawn(struct request *request, struct spawn_request *spawn, const int *fds, size_t n_fds)
+int pool_zygote(struct request *request, struct zygote **ret_zygote)
 {
         struct service *service = request->service;
         bool per_identity = service->config->flags & INDEX_PER_IDENTITY;
-        struct zygote *zygote;
-        int r = find_or_start(service, per_identity ? &request->decision.identity : NULL, &zygote);
+        int r = pool_open(service);
 
-        if (r < 0)
-                return r;
-        r = zygote_send(&zygote->process, spawn, fds, n_fds);
+        return r < 0 ? r : find_or_start(service, per_identity ? &request->decision.identity : NULL, ret_zygote);
+}
+
+int pool_spawn(
+        struct zygote *zygote, struct request *request, struct spawn_request *spawn, const int *fds, size_t n_fds)
+{
+        int r = zygote_send(&zygote->process, spawn, fds, n_fds);
+
         if (r < 0)
                 return r;
         zygote->last_used = broker_now(request->broker);

@@ -16,8 +16,10 @@
 #include "common/descriptors.h"
 #include "common/log.h"
 #include "common/summary.h"
+#include "common/timer.h"
 #include "sandboxd/admit.h"
 #include "sandboxd/generation.h"
+#include "sandboxd/warm.h"
 
 enum {
         RECEIVE_USEC = 5000000, /* from connecting to the launch request; the bridge sends it at once */
@@ -33,32 +35,51 @@ static void answer(struct request *request, enum wire_outcome outcome, uint32_t 
         if (request->bridge_gone)
                 return;
         wire_init_result(&result, outcome, detail);
-        if (reason)
-                snprintf(result.reason, sizeof(result.reason), "%s", reason);
-        for (char *c = result.reason; *c; c++)
-                if ((unsigned char)*c < 0x20 || *c == 0x7f)
-                        *c = '?';
+        result.wants = request->service ? warm_wants(request) : request->wire.kind;
+        wire_set_reason(&result, reason);
         /* The queue of a connection that has carried a question at most has room for it; else the bridge is gone. */
         if (descriptors_send(request->connection, &result, sizeof(result), NULL, 0) < 0)
                 request->bridge_gone = true;
 }
 
+/* It is one client less that waits. What a child still does after its response is bounded by its zygote's slots. */
+static void leave_count(struct request *request)
+{
+        if (!request->counts)
+                return;
+        request->counts = false;
+        request->broker->n_requests--;
+        if (request->warm)
+                request->warm->member.n_active--;
+        if (request->service)
+                request->service->n_requests--;
+}
+
+/* One in which no process could be made is not used again. */
+static void leave_leaf(struct request *request, bool usable)
+{
+        if (request->leaf && usable)
+                cgroup_leaf_return(&request->service->cgroup, request->leaf);
+        else if (request->leaf)
+                cgroup_leaf_kill(&request->service->cgroup, request->leaf);
+        request->leaf = NULL;
+}
+
 static void request_free(struct request *request)
 {
         TAILQ_REMOVE(&request->broker->requests, request, link);
-        request->broker->n_requests--;
+        leave_count(request);
         request->broker->last_request = broker_now(request->broker);
         sd_event_source_disable_unref(request->connection_source);
-        sd_event_source_disable_unref(request->deadline_source);
         sd_event_source_disable_unref(request->process_source);
         descriptors_hang_up(request->connection);
         close_fd(request->report);
         close_fd(request->pidfd);
         descriptors_close(request->fds, WIRE_FDS);
+        if (request->warm)
+                warm_leave(request);
         if (request->service) {
-                request->service->n_requests--;
-                if (request->leaf)
-                        cgroup_leaf_return(&request->service->cgroup, request->leaf);
+                leave_leaf(request, true);
                 if (request->holds_map)
                         generation_release_map(request->service->generation);
                 generation_release(request->service->generation);
@@ -70,17 +91,18 @@ static void log_end(const struct request *request, enum wire_outcome outcome, ui
         const struct rusage *usage)
 {
         const struct summary summary = {
-                .outcome = request->bridge_gone ? "aborted" : wire_outcome_name(outcome),
+                .outcome = request->bridge_gone && !request->done ? "aborted" : wire_outcome_name(outcome),
                 .detail = detail,
                 .decision = &request->decision,
                 .wall = broker_now(request->broker) - request->started,
                 .usage = usage,
                 .reason = reason,
+                .is_warm = request->warm,
         };
         char text[SUMMARY_SIZE];
 
         summary_format(&summary, text, sizeof(text));
-        log_request(outcome == WIRE_EXITED ? LOG_INFO : LOG_WARNING, request->wire.request_id,
+        log_request(summary_priority(outcome), request->wire.request_id,
                 request->service ? request->service->name : NULL, "%s", text);
 }
 
@@ -88,8 +110,12 @@ static void log_end(const struct request *request, enum wire_outcome outcome, ui
 static void finish(struct request *request, enum wire_outcome outcome, uint32_t detail, const char *reason,
         const struct rusage *usage)
 {
-        answer(request, outcome, detail, reason);
-        log_end(request, outcome, detail, reason, usage);
+        if (request->starts) {
+                warm_ended(request->starts, reason ? reason : wire_outcome_name(outcome));
+        } else {
+                answer(request, outcome, detail, reason);
+                log_end(request, outcome, detail, reason, usage);
+        }
         request_free(request);
 }
 
@@ -109,13 +135,16 @@ void request_end(struct request *request, enum wire_outcome outcome, const char 
 {
         if (request->ending)
                 return;
-        if (request->state < REQUEST_SPAWNING) {
+        /* What no child has taken yet finds nobody waiting for it later: taken() in warm.c. */
+        if (request->state < REQUEST_SPAWNING || (request->warm && request->slot < 0)) {
                 request_refuse(request, outcome, reason);
                 return;
         }
         request->ending = true;
         request->outcome = outcome;
         request->ending_reason = reason;
+        if (request->warm)
+                warm_kill(request);
         if (request->pidfd >= 0 && syscall(SYS_pidfd_send_signal, request->pidfd, SIGKILL, NULL, 0) < 0 &&
                 errno != ESRCH)
                 log_request(LOG_ERR, request->wire.request_id, request->service->name, "cannot kill the request: %s",
@@ -124,25 +153,26 @@ void request_end(struct request *request, enum wire_outcome outcome, const char 
 
 static void finish_reaped(struct request *request, const siginfo_t *info, const struct rusage *usage)
 {
-        char reason[256];
         struct report report;
+        struct verdict verdict;
         ssize_t n = read(request->report, &report, sizeof(report));
 
-        if (request->ending) {
+        report_judge(&report, n, info, request->leaf != NULL, request->wire.script, &verdict);
+        leave_leaf(request, true); /* nothing that it left behind answers any more */
+        if (request->ending)
                 finish(request, request->outcome, 0, request->ending_reason, usage);
-        } else if (!report_is_whole(&report, n)) {
-                snprintf(reason, sizeof(reason), "init ended without a report: %s %d%s",
-                        info->si_code == CLD_EXITED ? "status" : "signal", info->si_status,
-                        info->si_status == SIGKILL ? "; RequestMemoryMax= or MemoryMax= may be reached" : "");
-                finish(request, WIRE_FAILED, EOWNERDEAD, reason, usage);
-        } else if (report.kind == REPORT_FAILED) {
-                step_describe(reason, sizeof(reason), report.step, report.value,
-                        report.step == STEP_SCRIPT ? request->wire.script : "");
-                finish(request, step_outcome(report.step, report.value), (uint32_t)report.value, reason, usage);
-        } else {
-                finish(request, report.kind == REPORT_EXITED ? WIRE_EXITED : WIRE_SIGNALED, (uint32_t)report.value,
-                        NULL, usage);
-        }
+        else
+                finish(request, verdict.outcome, verdict.detail, verdict.reason[0] ? verdict.reason : NULL, usage);
+}
+
+void request_ended(struct request *request, int status)
+{
+        if (request->ending)
+                finish(request, request->outcome, 0, request->ending_reason, NULL);
+        else if (WIFEXITED(status))
+                finish(request, WIRE_EXITED, (uint32_t)WEXITSTATUS(status), NULL, NULL);
+        else
+                finish(request, WIRE_SIGNALED, (uint32_t)WTERMSIG(status), NULL, NULL);
 }
 
 static int on_process_end(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -188,6 +218,9 @@ void request_spawn_failed(struct request *request, enum step step, int error, co
         char reason[512];
 
         request->zygote = NULL;
+        leave_leaf(request, error == EAGAIN);
+        if (error == EAGAIN) /* TasksMax= may be reached: who sleeps goes first */
+                cgroup_end_keepers(&request->service->cgroup, 0);
         if (request->ending) {
                 request_refuse(request, request->outcome, request->ending_reason);
                 return;
@@ -206,19 +239,50 @@ void request_end_all(struct broker *broker)
         }
 }
 
+/* --- deadlines --- */
+
+static struct request *first_due(const struct broker *broker)
+{
+        struct request *request, *first = NULL;
+
+        TAILQ_FOREACH (request, &broker->requests, link)
+                if (request->deadline > 0 && (!first || request->deadline < first->deadline))
+                        first = request;
+        return first;
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct broker *broker = userdata;
+        struct request *request;
+
+        (void)source;
+        while ((request = first_due(broker)) && request->deadline <= usec) {
+                request->deadline = 0;
+                request->on_deadline(request);
+        }
+        return request ? timer_by(broker->event, &broker->deadline_source, request->deadline, on_deadline, broker) : 0;
+}
+
+int request_set_deadline(struct request *request, uint64_t usec, void (*handler)(struct request *request))
+{
+        struct broker *broker = request->broker;
+
+        request->deadline = broker_now(broker) + usec;
+        request->on_deadline = handler;
+        return timer_by(broker->event, &broker->deadline_source, request->deadline, on_deadline, broker);
+}
+
 /* --- a request that begins --- */
 
-static int on_bridge_late(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_bridge_late(struct request *request)
 {
-        (void)source, (void)usec;
-        request_refuse(userdata, WIRE_INVALID, "the bridge has not sent what it has to");
-        return 0;
+        request_refuse(request, WIRE_INVALID, "the bridge has not sent what it has to");
 }
 
 int request_await_bridge(struct request *request)
 {
-        return sd_event_add_time_relative(request->broker->event, &request->deadline_source, CLOCK_MONOTONIC,
-                RECEIVE_USEC, 0, on_bridge_late, request);
+        return request_set_deadline(request, RECEIVE_USEC, on_bridge_late);
 }
 
 static void receive_request(struct request *request)
@@ -229,7 +293,7 @@ static void receive_request(struct request *request)
 
         if (n == -EAGAIN)
                 return;
-        request->deadline_source = sd_event_source_disable_unref(request->deadline_source);
+        request->deadline = 0;
         if (n <= 0 && n != -EBADMSG) {
                 request_free(request); /* connected and gone again: nobody asked for anything */
                 return;
@@ -250,7 +314,7 @@ static void receive_variables(struct request *request)
 
         if (n == -EAGAIN)
                 return;
-        request->deadline_source = sd_event_source_disable_unref(request->deadline_source);
+        request->deadline = 0;
         if (n >= 0 &&
                 wire_check_variables(&request->variables, (size_t)n, n_fds, request->decision.query.n_variables) == 0) {
                 admit_decide(request);
@@ -268,12 +332,20 @@ static void receive_variables(struct request *request)
  */
 static void notice_bridge(struct request *request, int fd)
 {
-        char byte;
+        struct wire_done done;
+        size_t n_fds = 0;
+        ssize_t n = descriptors_receive(fd, &done, sizeof(done), NULL, 0, &n_fds, MSG_DONTWAIT);
 
-        if (recv(fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN)
+        if (n == -EAGAIN)
                 return;
         request->bridge_gone = true;
         request->connection_source = sd_event_source_disable_unref(request->connection_source);
+        if (n > 0 && request->warm && wire_check_done(&done, (size_t)n, n_fds) == 0) {
+                request->done = true; /* what it still does has until its deadline */
+                if (request->slot >= 0)
+                        leave_count(request);
+                return;
+        }
         request_end(request, WIRE_INVALID, "the bridge closed the launch connection, or sent a second message");
 }
 
@@ -291,24 +363,33 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
         return 0;
 }
 
-int request_accept(struct broker *broker, int connection)
+struct request *request_new(struct broker *broker)
 {
         struct request *request = calloc(1, sizeof(*request));
+
+        if (!request)
+                return NULL;
+        request->broker = broker;
+        request->connection = request->report = request->pidfd = -1;
+        for (size_t i = 0; i < WIRE_FDS; i++)
+                request->fds[i] = -1;
+        request->number = ++broker->next_number;
+        request->started = broker_now(broker);
+        TAILQ_INSERT_TAIL(&broker->requests, request, link);
+        return request;
+}
+
+int request_accept(struct broker *broker, int connection)
+{
+        struct request *request = request_new(broker);
         int r;
 
         if (!request) {
                 close_fd(connection);
                 return -ENOMEM;
         }
-        request->broker = broker;
         request->connection = connection;
-        request->report = -1;
-        request->pidfd = -1;
-        for (size_t i = 0; i < WIRE_FDS; i++)
-                request->fds[i] = -1;
-        request->number = ++broker->next_number;
-        request->started = broker_now(broker);
-        TAILQ_INSERT_TAIL(&broker->requests, request, link);
+        request->counts = true;
         broker->n_requests++;
         if (broker->n_requests > broker->current->index.header->max_connections + WAITING_MAX) {
                 request_refuse(request, WIRE_BUSY, "too many launch connections");

@@ -13,9 +13,18 @@
  */
 int request_accept(struct broker *broker, int connection);
 
+/* One that nothing has come for yet. Returns NULL without memory. */
+struct request *request_new(struct broker *broker);
+
 /* Answers with the outcome, logs and frees: nothing of the request is left afterwards. Only before it has a process. */
 void request_refuse(struct request *request, enum wire_outcome outcome, const char *reason);
 void request_fail(struct request *request, enum wire_outcome outcome, uint32_t detail, const char *reason);
+
+/*
+ * Has `handler` called after `usec`, in place of what was set before; without one once `deadline` is 0. Returns 0 or a
+ * negative errno.
+ */
+int request_set_deadline(struct request *request, uint64_t usec, void (*handler)(struct request *request));
 
 /* The bridge is to send something: a request that waits for it too long is refused. Returns 0 or a negative errno. */
 int request_await_bridge(struct request *request);
@@ -29,6 +38,9 @@ void request_end(struct request *request, enum wire_outcome outcome, const char 
 /* The zygote's answers. The pidfd becomes the request's. */
 void request_spawned(struct request *request, int pidfd);
 void request_spawn_failed(struct request *request, enum step step, int error, const char *detail);
+
+/* An application zygote's child that served it has ended with this status, as of waitpid(2). */
+void request_ended(struct request *request, int status);
 
 /* Ends every request there is, with the outcome "busy": the broker is stopping and has waited long enough. */
 void request_end_all(struct broker *broker);

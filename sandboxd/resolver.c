@@ -9,11 +9,12 @@
 #include <syslog.h>
 
 #include "common/cleanup.h"
+#include "common/helper.h"
 #include "common/log.h"
 #include "common/packet.h"
 #include "sandboxd/admit.h"
 #include "sandboxd/generation.h"
-#include "sandboxd/helper.h"
+#include "sandboxd/request.h"
 
 enum {
         BACKOFF_USEC = 1000000, /* after one that failed */
@@ -43,19 +44,19 @@ static int make_store(const struct broker *broker, char *path, size_t size)
         struct stat st;
         int r;
 
-        (void)mkdir(broker->state_directory, 0711); /* whether it is there is seen next */
+        (void)mkdir(broker->options.state_directory, 0711); /* whether it is there is seen next */
         umask(mask);
-        state = open(broker->state_directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        state = open(broker->options.state_directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (state < 0 || fstat(state, &st) < 0)
                 return -errno;
         if (st.st_uid != 0 || st.st_mode & 022) {
-                log_message(LOG_ERR, "%s is not a folder that root alone can write", broker->state_directory);
+                log_message(LOG_ERR, "%s is not a folder that root alone can write", broker->options.state_directory);
                 return -EPERM;
         }
         if ((mkdirat(state, "allotted", 0700) < 0 && errno != EEXIST) ||
                 fstatat(state, "allotted", &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return -errno;
-        snprintf(path, size, "%s/allotted", broker->state_directory);
+        snprintf(path, size, "%s/allotted", broker->options.state_directory);
         if (!S_ISDIR(st.st_mode) || (st.st_uid != uid && st.st_uid != 0) || st.st_mode & 077) {
                 log_message(LOG_ERR, "%s is not a folder that is sandboxd-allot's alone: chown and chmod 700 it", path);
                 return -EPERM;
@@ -75,7 +76,7 @@ static void resolver_stop(struct resolver *resolver)
 static void tell(struct request *request, const struct answer *answer)
 {
         request->asked = 0;
-        request->deadline_source = sd_event_source_disable_unref(request->deadline_source);
+        request->deadline = 0;
         decision_tell(&request->decision, request->asked_kind, answer);
         admit_decide(request);
 }
@@ -135,7 +136,7 @@ static int resolver_start(struct resolver *resolver)
         char store[PATH_MAX];
         const char *const arguments[] = {kinds[kind].program, kind == RESOLVER_ALLOT ? store : NULL, NULL};
         struct helper helper = {
-                .libexec = broker->libexec_directory,
+                .libexec = broker->options.libexec_directory,
                 .arguments = arguments,
                 .uid = broker->accounts.uid[kinds[kind].account],
                 .gid = broker->accounts.gid[kinds[kind].account],
@@ -160,18 +161,15 @@ static int resolver_start(struct resolver *resolver)
         return r;
 }
 
-static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_late(struct request *request)
 {
-        struct request *request = userdata;
         struct resolver *resolver = request->resolver, *allot = &request->broker->resolvers[RESOLVER_ALLOT];
 
-        (void)source, (void)usec;
         /* A disk may be slow for many. Else it hangs: however long a name takes, sandboxd-names says so in time. */
         if (resolver == allot && broker_now(request->broker) < allot->heard + ALLOT_USEC)
                 tell_unavailable(request, "does not answer in time");
         else
                 resolver_failed(resolver, -ETIMEDOUT);
-        return 0;
 }
 
 int resolver_ask(struct request *request, struct question *question)
@@ -195,8 +193,7 @@ int resolver_ask(struct request *request, struct question *question)
                 resolver_failed(resolver, r);
         if (r < 0)
                 return r;
-        r = sd_event_add_time_relative(broker->event, &request->deadline_source, CLOCK_MONOTONIC,
-                names ? header->name_timeout + SLACK_USEC : ALLOT_USEC, 0, on_late, request);
+        r = request_set_deadline(request, names ? header->name_timeout + SLACK_USEC : ALLOT_USEC, on_late);
         if (r < 0)
                 return r;
         request->asked = question->number;

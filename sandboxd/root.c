@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "common/cleanup.h"
+#include "common/warm.h"
 
 /*
  * The new root is attached here for the moment between its making and pivot_root(2). Every source has been
@@ -17,7 +18,9 @@
  */
 #define STAGING "/tmp"
 
-static const char *const devices[] = {"null", "zero", "full", "random", "urandom"};
+enum { DEVICES = 5 };
+
+static const char *const devices[DEVICES] = {"null", "zero", "full", "random", "urandom"};
 
 /* A detached copy of the tree at `path`, with the given mount attributes on every mount in it. */
 static int open_source(const char *path, uint64_t attributes)
@@ -191,17 +194,22 @@ static int attach_binds(
         return 0;
 }
 
-static int open_devices(int *sources, struct failure *failure)
+/* `sources` has room for the devices and for the folder of the stand-in and the runner. */
+static int open_devices(const struct index_service *service, const char *libexec, int *sources, struct failure *failure)
 {
-        for (size_t i = 0; i < ELEMENTS(devices); i++) {
-                char path[64];
+        char path[PATH_MAX];
 
+        for (size_t i = 0; i < DEVICES; i++) {
                 snprintf(path, sizeof(path), "/dev/%s", devices[i]);
                 sources[i] = open_source(path, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY);
                 if (sources[i] < 0)
                         return failure_set(failure, STEP_BIND, -sources[i], "%s", path);
         }
-        return 0;
+        if (!(service->flags & INDEX_RUNNER))
+                return 0;
+        snprintf(path, sizeof(path), "%s/warm", libexec);
+        sources[DEVICES] = open_source(path, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY);
+        return sources[DEVICES] < 0 ? failure_set(failure, STEP_BIND, -sources[DEVICES], "%s", path) : 0;
 }
 
 /* A root of the administrator's that has no /dev gets no devices. */
@@ -214,15 +222,18 @@ static int attach_devices(int root, int *sources, struct failure *failure)
         if (folder < 0)
                 return failure_set(failure, STEP_BIND, -folder, "tmpfs for /dev");
         r = attach(folder, root, "/dev");
+        if (r == -EROFS && sources[DEVICES] >= 0)
+                return failure_set(failure, STEP_BIND, EROFS, "RootDirectory= has no folder /dev for " WARM_FOLDER);
         if (r == -EROFS)
                 return 0;
         if (r < 0)
                 return failure_set(failure, STEP_BIND, -r, "/dev");
-        for (size_t i = 0; i < ELEMENTS(devices); i++) {
-                char path[64];
+        for (size_t i = 0; i <= DEVICES; i++) {
+                char path[64] = WARM_FOLDER;
 
-                snprintf(path, sizeof(path), "/dev/%s", devices[i]);
-                r = attach(sources[i], root, path);
+                if (i < DEVICES)
+                        snprintf(path, sizeof(path), "/dev/%s", devices[i]);
+                r = sources[i] >= 0 ? attach(sources[i], root, path) : 0;
                 if (r < 0)
                         return failure_set(failure, STEP_BIND, -r, "%s", path);
                 sources[i] = close_fd(sources[i]);
@@ -276,9 +287,10 @@ static int pivot(int root, struct failure *failure)
         return 0;
 }
 
-int root_enter(const struct index *index, const struct index_service *service, struct failure *failure)
+int root_enter(
+        const struct index *index, const struct index_service *service, const char *libexec, struct failure *failure)
 {
-        int device_sources[ELEMENTS(devices)], sources[BINDS_MAX], r;
+        int device_sources[DEVICES + 1], sources[BINDS_MAX], r;
         _cleanup_close_ int root = -1;
         mode_t mask = umask(0);
 
@@ -286,7 +298,7 @@ int root_enter(const struct index *index, const struct index_service *service, s
         memset(sources, -1, sizeof(sources));
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
                 return failure_set(failure, STEP_ROOT, errno, "make every mount private");
-        r = open_devices(device_sources, failure);
+        r = open_devices(service, libexec, device_sources, failure);
         if (r == 0)
                 r = open_binds(index, service, sources, failure);
         if (r < 0)

@@ -65,9 +65,14 @@ static int on_launch(sd_event_source *source, int fd, uint32_t events, void *use
 
 int server_start(struct broker *broker)
 {
+        int r;
+
         if (broker->listen_source || broker->draining)
                 return 0;
-        return sd_event_add_io(broker->event, &broker->listen_source, broker->listen_fd, EPOLLIN, on_launch, broker);
+        r = sd_event_add_io(broker->event, &broker->listen_source, broker->listen_fd, EPOLLIN, on_launch, broker);
+        /* After whatever is known of those that are there: a client that has its response may begin the next request.
+         */
+        return r < 0 ? r : sd_event_source_set_priority(broker->listen_source, SD_EVENT_PRIORITY_NORMAL + 1);
 }
 
 void server_stop(struct broker *broker)

@@ -9,6 +9,7 @@
 #include "sandboxd/generation.h"
 #include "sandboxd/request.h"
 #include "sandboxd/server.h"
+#include "sandboxd/warm.h"
 
 enum { DRAIN_SECONDS = 10, DRAIN_POLL_USEC = 20000 };
 
@@ -37,6 +38,7 @@ int stop_begin(struct broker *broker)
         broker->draining = true;
         broker->drain_until = broker_now(broker) + DRAIN_SECONDS * UINT64_C(1000000);
         server_stop(broker);
+        warm_retire(broker, NULL);
         sd_notify(0, "STOPPING=1\nSTATUS=waiting for running requests");
         log_message(LOG_NOTICE, "stopping; %u requests are running", broker->n_requests);
         r = sd_event_add_time_relative(broker->event, &broker->drain_source, CLOCK_MONOTONIC, 0, 1, on_drain, broker);
@@ -58,7 +60,7 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct broker *broker = userdata;
-        uint64_t due = broker->last_request + broker->idle_exit;
+        uint64_t due = broker->last_request + broker->options.idle_exit;
 
         if (broker->draining)
                 return 0;
@@ -66,7 +68,7 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
                 generation_load(broker);
                 broker->load_to_stop = broker->load_source != NULL;
         }
-        sd_event_source_set_time(source, due > usec ? due : usec + broker->idle_exit);
+        sd_event_source_set_time(source, due > usec ? due : usec + broker->options.idle_exit);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -76,8 +78,8 @@ int stop_set_up(struct broker *broker)
 
         if (r >= 0)
                 r = sd_event_add_signal(broker->event, NULL, SIGINT, on_terminate, broker);
-        if (r >= 0 && broker->idle_exit > 0)
+        if (r >= 0 && broker->options.idle_exit > 0)
                 r = sd_event_add_time_relative(
-                        broker->event, NULL, CLOCK_MONOTONIC, broker->idle_exit, 0, on_idle, broker);
+                        broker->event, NULL, CLOCK_MONOTONIC, broker->options.idle_exit, 0, on_idle, broker);
         return r < 0 ? r : 0;
 }

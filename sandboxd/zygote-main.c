@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * sandboxd-zygote SERVICE UID GID ENTRY
+ * sandboxd-zygote SERVICE UID GID LIBEXEC
  *
  * One for each service (or each identity of a service), executed afresh by the broker: it moves into the
  * service's namespaces and root, gives up all that it does not need to become somebody, and then forks a
  * confined child for each spawn request. It sees what the broker sends, never a byte of a client's.
  *
- * SERVICE is a number in the index at ZYGOTE_FD_INDEX; UID and GID are those of the zygote's own account; ENTRY is the
- * path of sandboxd-entry.
- * Diagnostics go to the broker, as (step, errno, detail) in a spawn reply.
+ * SERVICE is a number in the index at ZYGOTE_FD_INDEX; UID and GID are those of the zygote's own account; LIBEXEC is
+ * the folder of sandboxd-entry and warm/. Diagnostics go to the broker, as (step, errno, detail) in a spawn reply.
  */
 
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
@@ -21,30 +22,25 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "child/application.h"
 #include "child/init.h"
+#include "child/keeper.h"
+#include "child/limits.h"
+#include "child/report.h"
+#include "common/capabilities.h"
 #include "common/cleanup.h"
 #include "common/descriptors.h"
+#include "common/keyed.h"
 #include "common/landlock.h"
+#include "common/sanitizer.h"
 #include "sandboxd/root.h"
-
-static int set_up_signals(void)
-{
-        struct sigaction action = {.sa_handler = SIG_DFL};
-        sigset_t none;
-
-        for (int i = 1; i < NSIG; i++)
-                sigaction(i, &action, NULL); /* EINVAL for SIGKILL, SIGSTOP and libc's own two */
-        sigemptyset(&none);
-        return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
-}
 
 static int enter_namespaces(const struct index_service *service, struct failure *failure)
 {
@@ -59,17 +55,22 @@ static int enter_namespaces(const struct index_service *service, struct failure 
 
 /*
  * What a change of context takes: a way to thread-self/attr/exec and to no other process, and the entry program; see
- * step_context() in child/application.c. The root will have neither.
+ * step_context() in child/application.c. The root will have neither. An application zygote looks at itself by the
+ * former, before it forks.
  */
-static int open_context(const char *entry, struct jail *jail, struct failure *failure)
+static int open_context(const char *libexec, struct jail *jail, struct failure *failure)
 {
         _cleanup_close_ int context = -1;
+        char entry[PATH_MAX];
 
-        if (!index_applies_contexts(jail->index))
+        if (index_applies_contexts(jail->index)) {
+                snprintf(entry, sizeof(entry), "%s/sandboxd-entry", libexec);
+                jail->entry = open(entry, O_PATH | O_CLOEXEC);
+                if (jail->entry < 0)
+                        return failure_set(failure, STEP_PROC, errno, "%s", entry);
+        } else if (!(jail->service->flags & INDEX_WARM)) {
                 return 0;
-        jail->entry = open(entry, O_PATH | O_CLOEXEC);
-        if (jail->entry < 0)
-                return failure_set(failure, STEP_PROC, errno, "%s", entry);
+        }
         context = fsopen("proc", FSOPEN_CLOEXEC);
         if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "subset", "pid", 0) < 0 ||
                 fsconfig(context, FSCONFIG_SET_STRING, "hidepid", "invisible", 0) < 0 ||
@@ -79,26 +80,34 @@ static int open_context(const char *entry, struct jail *jail, struct failure *fa
         return jail->proc < 0 ? failure_set(failure, STEP_PROC, errno, "fsmount") : 0;
 }
 
-/* A Landlock domain for each child, where the kernel has Landlock. */
-static int open_landlock(int *ret_landlock, struct failure *failure)
+/*
+ * A Landlock domain for each child, where the kernel has Landlock, and around them one of the zygote's: it can look
+ * into no process but these, though there may be others of an account that it can become. A domain may not mount,
+ * however, and a /tmp for each request is a mount.
+ */
+static int open_landlock(struct jail *jail, struct failure *failure)
 {
-        int r = landlock_open_apart(ret_landlock);
+        int r = landlock_open_apart(&jail->landlock);
 
-        return r < 0 ? failure_set(failure, STEP_LANDLOCK_RULESET, -r, "create") : 0;
+        if (r == 0 && !(jail->service->flags & INDEX_PRIVATE_TMP))
+                r = syscall(SYS_landlock_restrict_self, jail->landlock, 0) < 0 ? -errno : 0;
+        return r < 0 ? failure_set(failure, STEP_LANDLOCK_RULESET, -r, "create, enter") : 0;
 }
 
-/* uid 0 is nobody special from here on, whatever is executed; capabilities(7), "The securebits flags". */
+/*
+ * uid 0 is nobody special from here on, whatever is executed; capabilities(7), "The securebits flags". Nobody can add
+ * to a bounding set: that it is empty is proved here, once for all children.
+ */
 static int drop_securebits(struct failure *failure)
 {
         const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
                                    SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS;
+        int r;
 
         if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
                 return failure_set(failure, STEP_SECUREBITS, errno, "PR_SET_SECUREBITS");
-        for (cap_value_t value = 0; value < cap_max_bits(); value++)
-                if (cap_drop_bound(value) < 0)
-                        return failure_set(failure, STEP_BOUNDING, errno, "capability %d", (int)value);
-        return 0;
+        r = capabilities_bound(0);
+        return r < 0 ? failure_set(failure, STEP_BOUNDING, -r, "all capabilities") : 0;
 }
 
 /*
@@ -107,138 +116,164 @@ static int drop_securebits(struct failure *failure)
  */
 static int become_zygote(uid_t uid, gid_t gid, struct failure *failure)
 {
-        static const cap_value_t kept[] = {CAP_SETUID, CAP_SETGID, CAP_SYS_ADMIN};
-        cap_t capabilities = cap_init();
-        int r = 0;
+        const uint64_t kept = CAPABILITY_BIT(CAP_SETUID) | CAPABILITY_BIT(CAP_SETGID) | CAPABILITY_BIT(CAP_SYS_ADMIN);
+        int r;
 
-        if (!capabilities || cap_set_flag(capabilities, CAP_PERMITTED, ELEMENTS(kept), kept, CAP_SET) < 0 ||
-                cap_set_flag(capabilities, CAP_EFFECTIVE, ELEMENTS(kept), kept, CAP_SET) < 0)
-                r = failure_set(failure, STEP_CAPABILITIES, errno, "prepare");
-        else if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
-                r = failure_set(failure, STEP_ZYGOTE_ACCOUNT, errno, "uid %u, gid %u", uid, gid);
-        else if (cap_set_proc(capabilities) < 0)
-                r = failure_set(failure, STEP_CAPABILITIES, errno, "SETUID, SETGID and SYS_ADMIN");
-        cap_free(capabilities);
-        return r;
+        if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+                return failure_set(failure, STEP_ZYGOTE_ACCOUNT, errno, "uid %u, gid %u", uid, gid);
+        r = capabilities_keep(kept);
+        return r < 0 ? failure_set(failure, STEP_CAPABILITIES, -r, "SETUID, SETGID and SYS_ADMIN") : 0;
 }
 
-static int attach_filter(const struct index *index, struct index_span span, const char *name, struct failure *failure)
+static int attach_filter(const struct sock_filter *program, size_t n, const char *name, struct failure *failure)
 {
-        struct sock_fprog filter = {
-                .len = (unsigned short)span.count,
-                .filter = (struct sock_filter *)(uintptr_t)index_array(index, span),
-        };
+        struct sock_fprog filter = {.len = (unsigned short)n, .filter = (struct sock_filter *)(uintptr_t)program};
 
         if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)
                 return failure_set(failure, STEP_FILTER, errno, "%s", name);
         return 0;
 }
 
-/*
- * Hard limits above our own are for CAP_SYS_RESOURCE to set, which no child has: here and now, the soft ones
- * stay. The children then lower both to what the service says.
- */
-static int raise_limits(const struct index_service *service, struct failure *failure)
+/* The third filter, with our key, where a key is all that its children need: it is not attached for each of them. */
+static int attach_last(struct jail *jail, struct failure *failure)
 {
-        for (int i = 0; i < INDEX_LIMITS; i++) {
-                struct rlimit limit;
+        const struct index_span span = jail->service->filter_last;
+        struct sock_filter program[64];
 
-                if (!(service->limits_set & (UINT64_C(1) << i)))
-                        continue;
-                if (getrlimit((__rlimit_resource_t)i, &limit) < 0)
-                        return failure_set(failure, STEP_LIMITS, errno, "limit %d", i);
-                if (limit.rlim_max >= service->limits[i])
-                        continue;
-                limit.rlim_max = service->limits[i];
-                if (setrlimit((__rlimit_resource_t)i, &limit) < 0)
-                        return failure_set(failure, STEP_LIMITS, errno, "limit %d, above the broker's own", i);
-        }
-        return 0;
+        if (!(jail->service->flags & INDEX_KEYED))
+                return 0;
+        if (span.count > ELEMENTS(program) ||
+                keyed_put(index_array(jail->index, span), span.count, jail->key, program) < 0)
+                return failure_set(failure, STEP_FILTER, EBADMSG, "last");
+        return attach_filter(program, span.count, "last", failure);
 }
 
-/* Stage 1. The list of what is denied first: the list of what is allowed then cannot be attached around it.
- */
-static int confine(const struct index *index, const struct index_service *service, struct failure *failure)
+/* The list of what is denied first: the list of what is allowed then cannot be attached around it. */
+static int confine(struct jail *jail, struct failure *failure)
 {
+        const struct index_span deny = jail->service->filter_deny, allow = jail->service->filter_allow;
         int r;
 
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 return failure_set(failure, STEP_DEATH_SIGNAL, errno, "zygote");
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return failure_set(failure, STEP_NO_NEW_PRIVS, errno, "zygote");
-        r = attach_filter(index, service->filter_deny, "deny", failure);
-        return r < 0 ? r : attach_filter(index, service->filter_allow, "allow", failure);
+        if (getrandom(&jail->key, sizeof(jail->key), 0) != sizeof(jail->key))
+                return failure_set(failure, STEP_FILTER, errno, "a key");
+        r = attach_filter(index_array(jail->index, deny), deny.count, "deny", failure);
+        if (r == 0)
+                r = attach_filter(index_array(jail->index, allow), allow.count, "allow", failure);
+        return r < 0 ? r : attach_last(jail, failure);
+}
+
+/* What comes with a message then has the numbers from JAIL_FDS on, one after the other. */
+static int fill_gaps(struct failure *failure)
+{
+        int fd;
+
+        do
+                fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0); /* /dev/null */
+        while (fd >= 0 && fd < JAIL_FDS);
+        close_fd(fd);
+        return fd == JAIL_FDS ? 0 : failure_set(failure, STEP_DESCRIPTORS, errno, "zygote");
 }
 
 /* The order matters: each step needs a right that a later one gives up. */
-static int set_up(struct jail *jail, uid_t uid, gid_t gid, const char *entry, struct failure *failure)
+static int set_up(struct jail *jail, uid_t uid, gid_t gid, const char *libexec, struct failure *failure)
 {
-        int r = set_up_signals();
+        int signals = init_signals(), r;
 
-        if (r < 0)
-                return failure_set(failure, STEP_SESSION, -r, "signals");
+        _Static_assert((int)JAIL_FD_SIGNALS == (int)ZYGOTE_FD_INDEX, "the index is mapped, its descriptor not needed");
+        if (signals < 0 || dup3(signals, JAIL_FD_SIGNALS, O_CLOEXEC) < 0)
+                return failure_set(failure, STEP_SESSION, errno, "signals");
+        jail->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+        if (jail->self < 0 || pipe2(jail->ready, O_CLOEXEC) < 0)
+                return failure_set(failure, STEP_SESSION, errno, "pidfd and pipe");
         r = enter_namespaces(jail->service, failure);
         if (r == 0)
-                r = open_context(entry, jail, failure);
+                r = open_context(libexec, jail, failure);
         if (r == 0)
-                r = root_enter(jail->index, jail->service, failure);
+                r = root_enter(jail->index, jail->service, libexec, failure);
         if (r == 0)
-                r = open_landlock(&jail->landlock, failure);
+                r = open_landlock(jail, failure);
         if (r == 0)
-                r = raise_limits(jail->service, failure);
+                r = fill_gaps(failure);
+        if (r == 0)
+                r = limits_raise(jail->service, failure);
         if (r == 0)
                 r = drop_securebits(failure);
         if (r == 0)
                 r = become_zygote(uid, gid, failure);
-        return r < 0 ? r : confine(jail->index, jail->service, failure);
+        return r < 0 ? r : confine(jail, failure);
 }
 
-static int answer(const struct jail *jail, uint64_t number, const struct failure *failure, int pidfd)
+static int answer(const struct jail *jail, uint64_t number, const struct failure *failure, int pidfd, int keeper)
 {
-        struct spawn_reply reply = {.magic = SPAWN_MAGIC, .number = number};
+        struct spawn_reply reply = {.magic = SPAWN_MAGIC, .number = number, .keeper = keeper >= 0};
+        const int fds[SPAWN_REPLY_FDS_MAX] = {pidfd >= 0 ? pidfd : keeper, keeper};
 
         if (failure) {
                 reply.step = failure->step;
                 reply.error = failure->error;
                 memcpy(reply.detail, failure->detail, sizeof(reply.detail));
         }
-        return descriptors_send(jail->control, &reply, sizeof(reply), &pidfd, pidfd >= 0 ? 1 : 0);
+        return descriptors_send(jail->control, &reply, sizeof(reply), fds, (pidfd >= 0) + (size_t)(keeper >= 0));
 }
 
-/* The descriptors of a message, by what they are for. Returns the cgroup's, or -1 for none. */
-static int sort_descriptors(uint32_t flags, const int *fds, struct jail_request *request)
-{
-        size_t next = SPAWN_FDS;
-        int cgroup = -1;
-
-        memcpy(request->fds, fds, SPAWN_FDS * sizeof(int));
-        if (flags & SPAWN_CGROUP)
-                cgroup = fds[next++];
-        request->temporary = flags & SPAWN_TEMPORARY ? fds[next++] : -1;
-        request->command = flags & SPAWN_COMMAND ? fds[next++] : -1;
-        return cgroup;
-}
-
-/*
- * A child of the broker's, not ours (CLONE_PARENT): we cannot forge its exit status, and our death does not
- * take it along. Exit signal 0 is what clone3(2) demands with CLONE_PARENT.
- */
-static pid_t clone_child(const struct index_service *service, uint32_t flags, int cgroup, int *ret_pidfd)
+/* The keeper of a PID namespace (child/keeper.h), which is ready when this returns 0. */
+static int clone_keeper(const struct jail *jail, int *ret_pidfd)
 {
         struct clone_args arguments = {
                 .flags = CLONE_PARENT | CLONE_PIDFD | CLONE_NEWPID,
                 .pidfd = (uint64_t)(uintptr_t)ret_pidfd,
         };
+        long pid = keyed_call(jail->key, SYS_clone3, (long)&arguments, sizeof(arguments), 0, 0, 0);
 
+        if (pid == 0)
+                keeper_run(jail);
+        if (pid < 0)
+                return -errno;
+        keeper_await(jail);
+        return 0;
+}
+
+/* Goes where the PID namespace of the next child is, or is to be made: below our own alone (pid_namespaces(7)). */
+static int enter_pid_namespace(const struct jail *jail, uint32_t flags, int keeper, int *ret_keeper)
+{
+        int target = flags & SPAWN_NAMESPACE ? keeper : jail->self, r;
+
+        if (keyed_call(jail->key, SYS_setns, target, CLONE_NEWPID, 0, 0, 0) < 0)
+                return -errno;
+        if (!(flags & SPAWN_KEEP))
+                return 0;
+        r = clone_keeper(jail, ret_keeper);
+        if (r < 0)
+                return r;
+        return keyed_call(jail->key, SYS_setns, *ret_keeper, CLONE_NEWPID, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+/*
+ * A child of the broker's, not ours (CLONE_PARENT): we cannot forge its exit status, and our death does not
+ * take it along. With CLONE_PARENT clone3(2) demands the exit signal 0, and takes our own.
+ */
+static pid_t clone_child(const struct jail *jail, uint32_t flags, int cgroup, int *ret_pidfd)
+{
+        struct clone_args arguments = {
+                .flags = CLONE_PARENT | CLONE_PIDFD,
+                .pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+        };
+
+        if (!spawn_is_kept(flags))
+                arguments.flags |= CLONE_NEWPID;
         if (flags & SPAWN_TEMPORARY)
                 arguments.flags |= CLONE_NEWNS;
-        if (service->flags & INDEX_PRIVATE_IPC)
+        if (jail->service->flags & INDEX_PRIVATE_IPC)
                 arguments.flags |= CLONE_NEWIPC;
         if (cgroup >= 0) {
                 arguments.flags |= CLONE_INTO_CGROUP;
                 arguments.cgroup = (unsigned)cgroup;
         }
-        return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+        return (pid_t)keyed_call(jail->key, SYS_clone3, (long)&arguments, sizeof(arguments), 0, 0, 0);
 }
 
 /* In the child. */
@@ -248,7 +283,10 @@ _Noreturn static void enter(const struct jail *jail, struct jail_request *reques
         int r = jail_enter(jail, request, &step);
 
         if (r < 0)
-                init_fail(step == STEP_DESCRIPTORS ? request->fds[SPAWN_FD_REPORT] : JAIL_FD_REPORT, step, -r);
+                report_failure(
+                        step == STEP_DESCRIPTORS ? request->fds.always[SPAWN_FD_REPORT] : JAIL_FD_REPORT, step, -r);
+        if (spawn_is_kept(request->spawn->flags))
+                application_run(jail, request);
         init_run(jail, request);
 }
 
@@ -256,23 +294,27 @@ static int serve(const struct jail *jail, const struct spawn_request *spawn, con
 {
         struct jail_request request = {.spawn = spawn};
         struct failure failure = {.step = STEP_CLONE};
-        int pidfd = -1, cgroup = sort_descriptors(spawn->flags, fds, &request), r;
-        pid_t pid;
+        int pidfd = -1, keeper = -1, r;
+        pid_t pid = -1;
 
-        pid = clone_child(jail->service, spawn->flags, cgroup, &pidfd);
+        spawn_sort_fds(spawn->flags, fds, &request.fds);
+        failure.error = -enter_pid_namespace(jail, spawn->flags, request.fds.keeper, &keeper);
+        if (failure.error == 0)
+                pid = clone_child(jail, spawn->flags, request.fds.cgroup, &pidfd);
         if (pid == 0)
                 enter(jail, &request);
-        failure.error = errno;
-        r = answer(jail, spawn->number, pid < 0 ? &failure : NULL, pidfd);
-        close_fd(pidfd);
-        return r;
+        if (pid < 0 && failure.error == 0)
+                failure.error = errno;
+        r = answer(jail, spawn->number, pid < 0 ? &failure : NULL, pidfd, keeper);
+        /* What came with the message, and the pidfd. None of it can hold up a close: the broker saw to that. */
+        return close_range(JAIL_FDS, ~0U, 0) < 0 ? -errno : r;
 }
 
 /* Until the broker closes its end. A message that is not understood ends the zygote: the broker alone can
  * send. */
 static int loop(const struct jail *jail)
 {
-        static struct spawn_request spawn;
+        struct spawn_request spawn; /* a fork pays for each page that has been written */
 
         for (;;) {
                 int fds[SPAWN_FDS_MAX], r;
@@ -284,7 +326,6 @@ static int loop(const struct jail *jail)
                 if (spawn_check_request(&spawn, (size_t)n, n_fds) < 0)
                         return -EBADMSG;
                 r = serve(jail, &spawn, fds);
-                descriptors_close(fds, n_fds);
                 if (r < 0)
                         return r;
         }
@@ -317,7 +358,11 @@ int main(int argc, char **argv)
                 jail.service = &index_services(&index)[number];
                 r = set_up(&jail, parse_id(argv[2]), parse_id(argv[3]), argv[4], &failure);
         }
-        if (answer(&jail, 0, r < 0 ? &failure : NULL, -1) < 0 || r < 0)
+        if (answer(&jail, 0, r < 0 ? &failure : NULL, -1, -1) < 0 || r < 0)
                 return EXIT_FAILURE;
-        return loop(&jail) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        r = loop(&jail);
+        /* What it clones now, to look for leaks, would be in a keeper's PID namespace, which ends only after it. */
+        if (SANITIZER && enter_pid_namespace(&jail, 0, -1, NULL) < 0)
+                return EXIT_FAILURE;
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: compiler/service.c compiler/ini-file.c compiler/filter.c compiler/front-door.c compiler/name-service.c */
-/* links: compiler/service-keys.c compiler/line.c compiler/value.c compiler/builder.c compiler/memory.c */
+/* links: compiler/service-keys.c compiler/service-values.c compiler/service-lists.c compiler/service-warm.c */
+/* links: compiler/filter-deny.c compiler/filter-last.c compiler/filter-lines.c compiler/filter-program.c */
+/* links: compiler/filter-warm.c */
+/* links: compiler/syscalls.c common/landlock.c compiler/line.c compiler/value.c compiler/builder.c compiler/memory.c */
 /* links: compiler/context.c compiler/context-text.c common/identity.c common/network.c common/door.c */
 /* links: common/front.c */
 /* libs: -lseccomp -linih -lselinux */
@@ -32,6 +35,18 @@ static void check_doors(const struct index *index, const struct index_service *s
         }
 }
 
+static void check_warm(const struct index *index, const struct index_service *service)
+{
+        for (size_t i = 0; i < service->warm_up.count; i++)
+                check(index_item(index, service->warm_up, i)[0] == '/');
+        for (size_t i = 0; i < service->warm_watch.count; i++)
+                check_path(index_item(index, service->warm_watch, i));
+        for (size_t i = 0; i < service->environment.count && service->flags & INDEX_WARM; i++)
+                check(strncmp(index_item(index, service->environment, i), "LD_PRELOAD=", 11) != 0);
+        check(service->type < INDEX_TYPE_WSGI ||
+                (service->argv.count > 2 && service->flags & INDEX_RUNNER && index_item(index, service->argv, 1)[0]));
+}
+
 static void examine(const struct index *index)
 {
         const struct index_service *service = index_services(index);
@@ -56,6 +71,7 @@ static void examine(const struct index *index)
         for (size_t i = 0; i < service->pass_environment.count; i++)
                 check(strncmp(index_item(index, service->pass_environment, i), "LD_", 3) != 0);
         check(service->runtime_max > 0 && service->runtime_max <= UINT64_C(86400000000));
+        check_warm(index, service);
         check(service->nice >= 0 && service->nice <= 19 && service->umask <= 0777);
         check(service->max_connections > 0 && service->limits_set < 1U << INDEX_LIMITS);
 }

@@ -34,16 +34,20 @@ static void check_string(const char *field, size_t size)
 static void fuzz_request(const uint8_t *data, size_t size)
 {
         struct wire_request request;
+        size_t n_fds;
 
         memset(&request, 0, sizeof(request));
         memcpy(&request, data, size < sizeof(request) ? size : sizeof(request));
-        if (wire_check_request(&request, size, WIRE_FDS) < 0) {
+        n_fds = request.kind == WIRE_CONNECTION ? (size_t)WIRE_CONNECTION_FDS : (size_t)WIRE_FDS;
+        if (wire_check_request(&request, size, n_fds) < 0) {
                 /* Again, past the envelope. */
                 request.magic = WIRE_MAGIC;
                 request.version = WIRE_VERSION;
-                if (wire_check_request(&request, sizeof(request), WIRE_FDS) < 0)
+                if (wire_check_request(&request, sizeof(request), n_fds) < 0)
                         return;
         }
+        check(request.kind <= WIRE_CONNECTION && request.environment_size <= WIRE_CONNECTION_ENVIRONMENT_MAX);
+        check(request.kind == WIRE_CONNECTION || (request.flags == 0 && request.environment_size == 0));
         check_string(request.request_id, sizeof(request.request_id));
         check_string(request.user, sizeof(request.user));
         check_string(request.address, sizeof(request.address));

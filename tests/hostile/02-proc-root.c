@@ -23,7 +23,7 @@ int main(void)
                 char path[512];
                 const char *line;
 
-                snprintf(path, sizeof(path), formats[i], secret, getppid());
+                snprintf(path, sizeof(path), formats[i], secret, parent_or_init());
                 line = first_line(AT_FDCWD, path);
                 if (line)
                         escaped("read %s through %s", line, path);

@@ -10,7 +10,7 @@
 
 int main(void)
 {
-        int pidfd = (int)syscall(SYS_pidfd_open, getppid(), 0);
+        int pidfd = (int)syscall(SYS_pidfd_open, parent_or_init(), 0);
 
         if (pidfd < 0)
                 contained();

@@ -17,7 +17,7 @@ int main(void)
 {
         char byte = 0;
         struct iovec local = {&byte, 1}, remote = {(void *)4096, 1};
-        pid_t parent = getppid();
+        pid_t parent = parent_or_init();
 
         if (process_vm_writev(parent, &local, 1, &remote, 1, 0) >= 0 || errno == EFAULT)
                 escaped("may write into its parent's memory");

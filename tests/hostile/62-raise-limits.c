@@ -20,7 +20,7 @@ int main(void)
         limit.rlim_cur = RLIM_INFINITY;
         if (setrlimit(RLIMIT_AS, &limit) == 0)
                 escaped("has no limit of memory");
-        if (prlimit(getppid(), RLIMIT_AS, &limit, NULL) == 0)
+        if (prlimit(parent_or_init(), RLIMIT_AS, &limit, NULL) == 0)
                 escaped("changed its parent's limits");
         contained();
 }

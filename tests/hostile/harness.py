@@ -277,10 +277,9 @@ class Inside:
         with self.stack.begin(self.service, **parameters) as connection:
             connection.send(fcgi.encode_record(fcgi.STDIN, 1))
             connection.read_until(b"left: ")
-            # The application is process 2 of its namespace (proc(5), NSpid).
-            pids = [pid for pid in lib.processes_of(uid) if lib._status(pid)["NSpid"].split()[-1] == "2"]
-            assert len(pids) == 1
-            yield pids[0]
+            # The application alone: what it has forked would be a child of its own.
+            (pid,) = lib.applications_of(uid)
+            yield pid
 
     def survives(self, uid):
         assert lib.processes_of(uid), "the victim is gone"

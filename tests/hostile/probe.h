@@ -71,6 +71,12 @@ static inline void left(const char *what)
         fflush(stdout);
 }
 
+/* Whoever is nearest: its parent, or, where that is in another PID namespace, the first process of its own. */
+static inline pid_t parent_or_init(void)
+{
+        return getppid() > 0 ? getppid() : 1;
+}
+
 /* The value of `name` in QUERY_STRING, or `otherwise`; in a buffer of its own for each call. */
 static inline const char *argument(const char *name, const char *otherwise)
 {

@@ -37,6 +37,9 @@ def reachable_copy(built):
     for name in PROGRAMS:
         if os.access(built / name, os.X_OK):
             shutil.copy(built / name, folder)
+    if (built / "warm").is_dir():
+        shutil.copytree(built / "warm", folder / "warm")
+        (folder / "warm").chmod(0o755)
     return folder
 
 
@@ -114,6 +117,17 @@ def command_of(pid):
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     return "?"
+
+
+def applications_of(uid):
+    """Of an identity's processes those that have executed something: no init, and none that is on its way."""
+    return [pid for pid in processes_of(uid) if "sandboxd-zygote" not in command_of(pid)]
+
+
+def zygotes_of(broker):
+    """The zygotes of a broker. What else of theirs are its children have a PID namespace: keepers, requests."""
+    found = [pid for pid in children_of(broker)[0] if "sandboxd-zygote" in command_of(pid)]
+    return [pid for pid in found if len((_status(pid) or {}).get("NSpid", "").split()) == 1]
 
 
 def descriptors_of(pid):
@@ -298,9 +312,11 @@ class Stack:
         keep += ["LLVM_PROFILE_FILE"] if "LLVM_PROFILE_FILE" in os.environ else []
         setenv = [f"-E{name}" for name in dict.fromkeys(keep)]
         names = [f"--fdname={fdname}"] if fdname else []
+        # As a service manager starts it, also where the tests themselves are run by nice(1).
+        nice = ["nice", "-n", str(-os.nice(0))] if os.nice(0) else []
         with open(self.base / log, "ab") as output:
             return subprocess.Popen(
-                ["systemd-socket-activate", *listen, *names, *setenv, *command],
+                [*nice, "systemd-socket-activate", *listen, *names, *setenv, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -396,6 +396,6 @@ def test_an_application_that_forks_for_ever_is_bounded_and_killed(stack):
         connection.send(fcgi.encode_record(fcgi.STDIN, 1))
         most = wait_for(lambda: len(processes_of(uid)) > 4 and len(processes_of(uid)), "children")
         response = connection.read_response()
-        assert most <= 26, "LimitNPROC=24, and init"
+        assert most <= 25, "LimitNPROC=24"
         check_own_page(response, 504)
     wait_for(lambda: not processes_of(uid), "all of them to end")

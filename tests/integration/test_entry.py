@@ -10,30 +10,32 @@ import pytest
 import stack as lib
 
 EBADFD, ENOENT, EACCES = 77, 2, 13
-REPORT, PROGRAM = 3, 4
+REPORT, PROGRAM, WARM = 3, 4, 6
 
 
 def place(descriptors):
     """Puts descriptors where they belong and closes the rest, in a child that is about to execute."""
     high = {number: os.dup2(fd, 100 + number) for number, fd in descriptors.items()}
-    for number in range(5):
+    for number in range(10):
         if number in high:
             os.dup2(high[number], number)
         else:
             os.closerange(number, number + 1)
-    os.closerange(5, 1024)
+    os.closerange(10, 1024)
 
 
-def enter(argv, program=None, replaced=(), lost=(), kinds="bbb"):
+def enter(argv, program=None, replaced=(), lost=(), kinds="bbb", warm=""):
     """
     Executes it; returns the exit status, the report or None, and what was written. `replaced`: now /dev/null; `lost`:
-    closed. `kinds`: what the streams were, b for a pipe.
+    closed. `kinds`: what the streams were, b for a pipe. `warm`: what those of an application zygote were; they are
+    pipes.
     """
-    kinds += "P" if program else "S"
+    kinds += ("P" if program else "S") + warm
     pipes = {number: os.pipe() for number in range(4)}
     mine = {0: pipes[0][0], **{number: pipes[number][1] for number in (1, 2, 3)}}
     if program:
         mine[PROGRAM] = os.open(program, os.O_RDONLY)
+    mine.update({number: pipes[1][1] for number in range(WARM, WARM + len(warm))})
     null = os.open("/dev/null", os.O_RDWR)
     opened = [null, mine.get(PROGRAM), pipes[0][1], *(pipes[number][0] for number in (1, 2, 3))]
     mine.update({number: null for number in replaced})
@@ -85,6 +87,20 @@ def test_a_stream_that_was_taken_away_is_told(stream, shown):
 def test_null_is_not_an_error_where_it_was_null_before(shown):
     status, report, _ = enter(shown, program="/bin/dash", replaced=[0], kinds="nbb")
     assert (status, report) == (0, None)
+
+
+def test_those_of_an_application_zygote_stay(shown):
+    shown = [shown[0], shown[1], shown[2].replace("4 5", "4 5 6 7 8 9 10"), *shown[3:]]
+    status, report, output = enter(shown, program="/bin/dash", warm="bbbb")
+    assert (status, report) == (0, None)
+    assert output.splitlines() == ["first second kept", "0", "1", "2", "6", "7", "8", "9"]
+
+
+@pytest.mark.parametrize("how", ["replaced", "lost"])
+@pytest.mark.parametrize("descriptor", [6, 7, 8, 9])
+def test_one_of_them_that_was_taken_away_is_told(descriptor, how, shown):
+    status, report, output = enter(shown, program="/bin/dash", warm="bbbb", **{how: [descriptor]})
+    assert (status, report[0], report[2], output) == (120, 1, EBADFD, "")
 
 
 @pytest.mark.parametrize("missing, error", [("/nowhere/at/all", ENOENT), ("/etc/passwd", EACCES)])

@@ -18,14 +18,18 @@ import stack as lib
 from stack import wait_for
 from test_path import APP
 
-MAGIC, VERSION, ENVIRONMENT_MAX = 0x53626F78, 2, 256 * 1024
-OUTCOMES = "exited signaled no-rule untrusted no-service no-script failed busy timeout invalid".split()
+MAGIC, VERSION, ENVIRONMENT_MAX = 0x53626F78, 3, 256 * 1024
+STREAMS, CONNECTION = range(2)
+OUTCOMES = "exited signaled no-rule untrusted no-service no-script failed busy timeout invalid again".split()
 
 
 class Request(ctypes.Structure):
     _fields_ = [
         ("magic", ctypes.c_uint32),
         ("version", ctypes.c_uint32),
+        ("kind", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+        ("environment_size", ctypes.c_uint32),
         ("request_id", ctypes.c_char * 33),
         ("user", ctypes.c_char * 256),
         ("address", ctypes.c_char * 46),
@@ -40,6 +44,7 @@ class Result(ctypes.Structure):
         ("version", ctypes.c_uint32),
         ("outcome", ctypes.c_uint32),
         ("detail", ctypes.c_uint32),
+        ("wants", ctypes.c_uint32),
         ("reason", ctypes.c_char * 256),
     ]
 
@@ -105,7 +110,7 @@ class Launch:
         return fd
 
     def descriptors(self, **replaced):
-        names = ("environment", "stdin", "stdout", "stderr", "front")
+        names = ("front", "stderr", "environment", "stdin", "stdout")
         return [replaced.get(name, getattr(self, name)) for name in names]
 
     def send(self, data, fds=None):
@@ -212,7 +217,7 @@ def test_closing_the_connection_ends_the_application(stack):
     with Launch(stack) as launch:
         launch.environment = launch.own(memfd(b"QUERY_STRING=family\0"))
         launch.send(selectors(user=user.encode()))
-        wait_for(lambda: len(lib.processes_of(uid)) >= 3, "the application")
+        wait_for(lambda: len(lib.applications_of(uid)) >= 2, "the application")
     wait_for(lambda: not lib.processes_of(uid), "the application to end")
 
 
@@ -254,7 +259,7 @@ def test_an_oversized_request_is_refused(stack, surplus):
 
 
 @pytest.mark.parametrize(
-    "field, value", [("magic", 0), ("magic", 0x786F6253), ("version", 0), ("version", 1), ("version", 3)]
+    "field, value", [("magic", 0), ("magic", 0x786F6253), ("version", 0), ("version", 2), ("version", 4)]
 )
 def test_another_magic_or_version_is_refused(stack, field, value):
     since = len(stack.broker_log())
@@ -314,7 +319,7 @@ def test_a_second_message_ends_the_request(stack):
         launch.environment = launch.own(memfd(b"QUERY_STRING=hold\0"))
         since = len(stack.broker_log())
         launch.send(selectors(user=user.encode()))
-        wait_for(lambda: len(lib.processes_of(uid)) >= 2, "the application")
+        wait_for(lambda: lib.applications_of(uid), "the application")
         try:
             launch.send(selectors(user=user.encode()))
         except BrokenPipeError:

@@ -455,6 +455,13 @@ class Never:
             return False
 
 
+def test_a_nice_value_below_the_broker_s_own_is_refused_and_explained(make_stack):
+    stack = make_stack({"nice": {**APP, "Nice": "5"}}, maps={"1.map": "any any any any 31052:31052\n"})
+    os.setpriority(os.PRIO_PROCESS, stack.broker.pid, 10)  # for the zygote that it starts
+    assert stack.request("nice").status == 502
+    stack.logged(r"step limits: .*; Nice= is below what sandboxd itself runs with")
+
+
 @pytest.mark.parametrize("user, nice", [("alice", 7), ("bob", 0), ("carol", 5)])
 def test_nice_of_a_rule_is_in_place_of_the_service_s(stack, user, nice):
     assert json.loads(stack.request("nice", user=user).body)["nice"] == nice

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The way of a request, end to end: what the application is and gets, what comes back, how it ends."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -113,7 +114,10 @@ def test_the_application_is_who_the_map_says_and_nothing_more(stack, user, uid, 
     assert seen["bounding_readable"] == 1
     assert seen["seccomp"] == 2
     assert seen["no_new_privs"] == 1
-    assert (seen["pid"], seen["ppid"]) == (2, 1)
+    if lib.cgroup2_mount():
+        assert seen["pid"] >= 2 and seen["ppid"] == 0, "a child of the broker's, in a namespace with a keeper"
+    else:
+        assert (seen["pid"], seen["ppid"]) == (2, 1), "a child of its init"
     assert seen["fds"] == {"0": ["pipe", os.O_RDONLY], "1": ["pipe", os.O_WRONLY], "2": ["pipe", os.O_WRONLY]}
     assert seen["ignored"] == [] and seen["blocked"] == []
     assert seen["proc"] == 0 and seen["tmp"] == 0
@@ -121,7 +125,100 @@ def test_the_application_is_who_the_map_says_and_nothing_more(stack, user, uid, 
 
 def test_the_application_has_a_session_without_a_terminal(stack):
     seen = report(stack.request("cgi", user="alice"))
-    assert seen["sid"] in (1, 2) and seen["pgid"] in (1, 2)
+    assert seen["pgid"] == 1, "the group of its keeper, or of its init: it leads none, and may call setsid(2)"
+    assert seen["sid"] == (0 if lib.cgroup2_mount() else 1)
+
+
+def test_the_application_can_begin_a_session(stack):
+    script = "import os; print('Content-Type: text/plain\\n'); os.setsid(); print(os.getsid(0) == os.getpid())"
+    (stack.base / "apps" / "session.py").write_text(f"#!/usr/bin/python3\n{script}\n")
+    (stack.base / "apps" / "session.py").chmod(0o755)
+    assert stack.request("system", user="alice", script="/apps/session.py").body == b"True\n"
+
+
+def keeper_of(pid):
+    """The first process of its PID namespace, whose own number another namespace gets as soon as it is free."""
+    space = os.readlink(f"/proc/{pid}/ns/pid")
+    for other in lib.pids():
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{other}/ns/pid") == space and lib._status(other)["NSpid"].split()[-1] == "1":
+                return other
+    return None
+
+
+def test_a_namespace_serves_another_request_only_when_nothing_is_left_in_it(make_stack):
+    if not lib.cgroup2_mount():
+        pytest.skip("each request has one of its own")
+    one = make_stack({"cgi": APP})
+
+    def keeper_of_a_request(query):
+        user, uid = fresh_user()
+        with one.begin("cgi", query, user=user) as connection:
+            connection.send(fcgi.encode_record(fcgi.STDIN, 1))
+            found = keeper_of(started(uid)[0])
+        wait_for(lambda: not processes_of(uid), "the request to end")
+        return found
+
+    clean = {keeper_of_a_request("hold") for _ in range(5)}
+    assert len(clean) == 1, "kept"
+    dirty = [keeper_of_a_request("family") for _ in range(5)]
+    assert len(set(dirty)) == 5 and dirty[0] in clean, "each was given up"
+    wait_for(lambda: not [pid for pid in dirty if pid in lib.pids()], "their keepers to end")
+    assert keeper_of_a_request("hold") not in dirty
+
+
+def test_a_namespace_is_of_one_zygote(make_stack):
+    """Keepers are in their zygote's session, and end with it. Another one has others, after it or beside it."""
+    one = make_stack({"cgi": APP, "unix": {**APP, "RestrictAddressFamilies": "AF_UNIX"}})
+
+    def named():
+        return [pid for pid in lib.children_of(one.broker.pid)[0] if "sandboxd-zygote" in lib.command_of(pid)]
+
+    for _ in range(3):
+        assert one.request("cgi", "echo", user="alice").status == 200
+        (zygote,) = lib.zygotes_of(one.broker.pid)
+        assert len(named()) == (2 if lib.cgroup2_mount() else 1)
+        os.kill(zygote, signal.SIGKILL)
+        wait_for(lambda: not named(), "the zygote and its keeper to end")
+    users = [fresh_user()[0] for _ in range(20)]
+    for user in [*users, *users, *(2 * users[:2])]:
+        assert one.request("unix", "echo", user=user).status == 200, user
+    assert len(lib.zygotes_of(one.broker.pid)) == 20
+    wait_for(lambda: len(named()) <= 20 + 16, "at most 16 keepers of a service to wait")
+
+
+LOOK = """#!/usr/bin/python3
+import json, os, signal
+found = {}
+for pid in range(1, 4000):
+    try:
+        os.kill(pid, 0)
+        found[pid] = "mine"
+    except PermissionError:
+        found[pid] = "another's"
+    except ProcessLookupError:
+        pass
+try:
+    os.kill(1, signal.SIGKILL)
+except PermissionError:
+    found["kill"] = "refused"
+print("Content-Type: application/json\\n")
+print(json.dumps({"found": found, "own": os.getpid()}))
+"""
+
+
+def test_a_request_finds_nobody_but_itself_and_its_init(stack):
+    script = stack.base / "apps" / "look.py"
+    script.write_text(LOOK)
+    script.chmod(0o755)
+    user, uid = fresh_user()
+    with stack.begin("system", "", user=user, script="/apps/sum.py", method="POST", CONTENT_LENGTH="9"):
+        started(uid)  # of the same user, in the same service, at the same time
+        for _ in range(3):
+            seen = json.loads(stack.request("system", user=user, script="/apps/look.py").body)
+            init = "another's" if lib.cgroup2_mount() else "mine"
+            expected = {"1": init, str(seen["own"]): "mine"} | ({"kill": "refused"} if lib.cgroup2_mount() else {})
+            assert seen["found"] == expected, seen
 
 
 def test_an_account_name_brings_its_supplementary_groups_and_no_others(make_stack):
@@ -189,7 +286,9 @@ def test_a_shell_script_and_a_python_script_run(stack):
     response = stack.request("system", user="alice", script="/apps/hello.sh")
     assert response.body == b"hello /apps/hello.sh alice\n"
     response = stack.request("system", user="alice", script="/apps/sum.py", stdin=b"abc")
-    assert response.body.split() == [b"3", hashlib.sha256(b"abc").hexdigest().encode(), b"30010", b"2"]
+    *said, pid = response.body.split()
+    assert said == [b"3", hashlib.sha256(b"abc").hexdigest().encode(), b"30010"]
+    assert int(pid) >= 2, "the application itself, and not PID 1"
 
 
 # The environment
@@ -510,11 +609,23 @@ def test_no_mount_is_seen_outside_where_mounts_are_shared():
     assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout[-3000:]
 
 
+def test_without_control_groups_a_request_has_an_init_of_its_own():
+    """The same application, ends and refusals, where no hierarchy of version 2 is mounted."""
+    if not lib.cgroup2_mount():
+        pytest.skip("there is none anyway: all tests are this one")
+    pytest_again = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    chosen = "who_the_map_says or session or ends or ended or die or death or deadline or abort or missing"
+    script = f"while umount -l {lib.cgroup2_mount()} 2>/dev/null; do :; done; exec \"$@\""
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", *pytest_again, "-k", f"({chosen}) and not without"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=3 * lib.BOUND)
+    assert done.returncode == 0 and re.search(r"\b[1-9]\d passed", done.stdout), done.stdout[-3000:]
+
+
 # How a request ends
 
 
 def started(uid):
-    return wait_for(lambda: len(processes_of(uid)) >= 2 and processes_of(uid), f"an application of {uid}")
+    return wait_for(lambda: lib.applications_of(uid), f"an application of {uid}")
 
 
 def test_everything_ends_when_the_client_vanishes(stack):
@@ -749,10 +860,8 @@ def test_the_death_of_a_zygote_harms_no_request_that_runs_and_none_that_follows(
     user, uid = fresh_user()
     with one.begin("cgi", "count", user=user, method="POST", CONTENT_LENGTH="3") as connection:
         started(uid)
-        account = lib.account("sandboxd-zygote")[0]
-        zygotes = [pid for pid in lib.children_of(one.broker.pid)[0] if pid in processes_of(account)]
-        assert len(zygotes) == 1
-        os.kill(zygotes[0], signal.SIGKILL)
+        (zygote,) = lib.zygotes_of(one.broker.pid)
+        os.kill(zygote, signal.SIGKILL)
         one.logged("zygote failed")
         assert one.request("cgi", user="alice").status == 200
         connection.send(fcgi.encode_stream(fcgi.STDIN, 1, b"abc"))

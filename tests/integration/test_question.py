@@ -94,7 +94,7 @@ class Launched:
 
     def run(self, text="right", outcome="exited"):
         """What an application would have written, and its end."""
-        os.write(self.fds[2], f"Content-Type: text/plain\r\n\r\n{text}".encode())
+        os.write(self.fds[4], f"Content-Type: text/plain\r\n\r\n{text}".encode())
         self.send(result(outcome))
 
     def closed(self):
@@ -246,10 +246,10 @@ def test_a_value_that_fits_arrives_whole(broker, value):
 def test_a_body_flows_before_and_after_the_question(broker):
     with broker.launch(method="POST", stdin=b"onetwo", A="a") as (client, launched):
         client.send(fcgi.encode_record(fcgi.STDIN, 1, b"one"))
-        assert os.read(launched.fds[1], 100) == b"one"
+        assert os.read(launched.fds[3], 100) == b"one"
         assert launched.ask("A") == [b"a"]
         client.send(fcgi.encode_stream(fcgi.STDIN, 1, b"two"))
-        assert os.read(launched.fds[1], 100) == b"two"
+        assert os.read(launched.fds[3], 100) == b"two"
         launched.run()
         assert client.read_response().body == b"right"
 
@@ -302,13 +302,13 @@ def test_two_questions_at_once_are_answered_503(broker):
         refused(broker, client, launched, 503, AGAIN)
 
 
-@pytest.mark.parametrize("stream", [2, 3])
+@pytest.mark.parametrize("stream", [4, 1])
 def test_a_question_after_output_ends_the_request(broker, stream):
     with broker.launch(A="a") as (client, launched):
         os.write(launched.fds[stream], b"Content-Type: text/plain\r\n\r\nbegun")
         client.take(fcgi.Response())
         launched.send(question("A"))
-        if stream == 3:
+        if stream == 1:
             refused(broker, client, launched, 503, AGAIN)
             return
         assert client.read_response().closed, "a response that has begun is cut off"
@@ -366,7 +366,7 @@ def test_a_malformed_packet_after_a_question_is_answered_503(broker, what):
 @pytest.mark.parametrize("count", [1, 8])
 def test_a_question_with_descriptors_is_answered_503(broker, count):
     with broker.launch(A="a") as (client, launched):
-        launched.send(question("A"), [launched.fds[1]] * count)
+        launched.send(question("A"), [launched.fds[3]] * count)
         refused(broker, client, launched, 503, MALFORMED)
 
 
@@ -470,7 +470,7 @@ def test_the_parameters_are_not_kept_for_the_request_s_life():
         assert launched.ask("A") == [b"a"]
 
     def written(client, launched):
-        os.write(launched.fds[2], b"Content-Type: text/plain\r\n\r\nbegun")
+        os.write(launched.fds[4], b"Content-Type: text/plain\r\n\r\nbegun")
         client.take(fcgi.Response())
 
     kept = grown(lambda client, launched: None)

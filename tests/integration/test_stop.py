@@ -5,7 +5,7 @@ import signal
 import time
 
 import fcgi
-from stack import fresh_user, processes_of, wait_for
+from stack import applications_of, fresh_user, processes_of, wait_for
 
 APP = {"ScriptDirectory": "/apps", "BindReadOnlyPaths": "@BASE@/apps:/apps", "RuntimeMaxSec": "60"}
 IDLE = 1  # second
@@ -27,7 +27,7 @@ def test_sigterm_ends_what_does_not_finish_with_503(make_stack):
     one = make_stack({"cgi": APP})
     user, uid = fresh_user()
     with one.begin("cgi", "never", user=user) as connection:
-        wait_for(lambda: len(processes_of(uid)) > 1, "the application to run")
+        wait_for(lambda: applications_of(uid), "the application to run")
         one.broker.send_signal(signal.SIGTERM)
         response = connection.read_response()
     assert response.status == 503

@@ -96,6 +96,8 @@ static inline struct index_service sample_service(struct builder *builder, const
                 .filter_deny = builder_array(builder, filter, 2, sizeof(filter[0])),
                 .filter_last = builder_array(builder, filter, 2, sizeof(filter[0])),
                 .flags = INDEX_PRIVATE_TMP | INDEX_PRIVATE_NETWORK,
+                .warm_spare = 2,
+                .warm_idle = 600000000,
                 .umask = 077,
                 .max_connections = 64,
                 .runtime_max = 30000000,
@@ -104,7 +106,19 @@ static inline struct index_service sample_service(struct builder *builder, const
         };
 }
 
-/* Two services. The index lies in the builder; sample_free() afterwards. */
+/* Makes a service of the sample warm. */
+static inline void sample_warm(struct builder *builder, struct index_service *service)
+{
+        const struct sock_filter filter[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+
+        service->type = INDEX_TYPE_FASTCGI;
+        service->flags |= INDEX_WARM | INDEX_RUNNER | INDEX_TMP_SHARED;
+        service->warm_up = sample_strings(builder, "/", "/index.php?a=b");
+        service->warm_watch = sample_strings(builder, "/srv/cgi", "/etc/php");
+        service->filter_warm = builder_array(builder, filter, 1, sizeof(filter[0]));
+}
+
+/* Two services; the first is warm. The index lies in the builder; sample_free() afterwards. */
 static inline struct index sample_build(struct builder *builder)
 {
         static const char *const names[] = {"wiki", "cgi"};
@@ -113,6 +127,8 @@ static inline struct index sample_build(struct builder *builder)
         for (size_t i = 0; i < ELEMENTS(names); i++) {
                 struct index_service service = sample_service(builder, names[i]);
 
+                if (i == 0)
+                        sample_warm(builder, &service);
                 list_append(&builder->services, &service, sizeof(service));
         }
         return builder_finish(builder,
@@ -165,6 +181,8 @@ static inline size_t sample_walk_service(const struct index *index, const struct
         sum += sample_walk_strings(index, service->argv);
         sum += sample_walk_strings(index, service->environment);
         sum += sample_walk_strings(index, service->pass_environment);
+        sum += sample_walk_strings(index, service->warm_up);
+        sum += sample_walk_strings(index, service->warm_watch);
         for (size_t i = 0; i < service->binds.count; i++)
                 sum += strlen(index_text(index, binds[i].source)) + strlen(index_text(index, binds[i].target));
         sum += sample_walk_bytes(index, service->front_end_users, sizeof(uint32_t));
@@ -172,9 +190,12 @@ static inline size_t sample_walk_service(const struct index *index, const struct
         sum += sample_walk_bytes(index, service->filter_allow, sizeof(struct sock_filter));
         sum += sample_walk_bytes(index, service->filter_deny, sizeof(struct sock_filter));
         sum += sample_walk_bytes(index, service->filter_last, sizeof(struct sock_filter));
+        sum += sample_walk_bytes(index, service->filter_warm, sizeof(struct sock_filter));
         /* Attached as they are, with a 16-bit count: none may be empty, or cut to nothing. */
         if (!(uint16_t)service->filter_allow.count || !(uint16_t)service->filter_deny.count ||
                 !(uint16_t)service->filter_last.count)
+                abort();
+        if (!(uint16_t)service->filter_warm.count != !(service->flags & INDEX_WARM) || service->type >= INDEX_TYPES)
                 abort();
         for (int is_unix = 0; is_unix < 2; is_unix++) {
                 const struct front front = {.is_unix = is_unix, .ip = "127.0.0.1", .uid = 33};

@@ -175,7 +175,7 @@ static void test_more_than_ever(void **state)
 static void test_two_messages(void **state)
 {
         for (size_t n = 1; n < 32; n++) {
-                send_raw(*state, 8, n, 8);
+                send_raw(*state, 8, n, DESCRIPTORS_MAX);
                 assert_dropped(*state, 8, DESCRIPTORS_MAX);
         }
 }

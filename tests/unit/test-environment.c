@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links: child/environment.c common/index.c compiler/builder.c compiler/memory.c */
+/* links: child/environment.c */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,6 @@
 #include "child/environment.h"
 #include "common/cleanup.h"
 #include "common/wire.h"
-#include "compiler/builder.h"
 
 #define ID "0123456789abcdef0123456789abcdef"
 
@@ -27,44 +26,34 @@ struct service {
 };
 
 static struct environment environment;
-static struct builder builder;
-static struct index index_;
-static struct index_service service_;
-
-static struct index_span add_words(const char *const *words)
+static size_t n_words(const char *const *words)
 {
-        index_string strings[WORDS_MAX];
         size_t n = 0;
 
-        for (; n < WORDS_MAX && words[n]; n++)
-                strings[n] = builder_string(&builder, words[n]);
-        return builder_array(&builder, strings, n, sizeof(strings[0]));
-}
-
-static void make_service(const struct service *service)
-{
-        service_ = (struct index_service){0};
-        builder_init(&builder);
-        service_.environment = add_words(service->environment);
-        service_.pass_environment = add_words(service->pass);
-        index_ = builder_finish(&builder, (struct index_header){0});
+        while (n < WORDS_MAX && words[n])
+                n++;
+        return n;
 }
 
 /* Builds from a block in allocated memory of its exact size, so that ASan sees a byte too many. */
 static int build_facts(
         const struct service *service, const char *block, size_t size, const struct environment_facts *facts)
 {
+        const struct environment_policy policy = {
+                .pass = service->pass,
+                .n_pass = n_words(service->pass),
+                .set = service->environment,
+                .n_set = n_words(service->environment),
+        };
         static char *kept;
         int r;
 
         free(kept);
-        free(builder.data);
         kept = malloc(size ? size : 1);
         assert_non_null(kept);
         memcpy(kept, block, size);
-        make_service(service);
         memset(&environment, 0xee, sizeof(environment));
-        r = environment_build(&environment, &index_, &service_, kept, size, facts);
+        r = environment_build(&environment, &policy, kept, size, facts);
         if (r == 0) {
                 assert_true(environment.n_variables <= ENVIRONMENT_MAX);
                 assert_null(environment.variables[environment.n_variables]);
@@ -390,6 +379,37 @@ static void test_facts_too_long(void **state)
         assert_int_equal(build_facts(&plain, "", 0, &(struct environment_facts){user, "", "", "", ID}), -E2BIG);
 }
 
+/* An application zygote: what a request would bring is not there, and nothing stands in its place. */
+static void test_no_request(void **state)
+{
+        static const struct service service = {.environment = {"LANG=C"}};
+        static const struct environment_facts nobody = {"", "", "", "", ""};
+
+        (void)state;
+        assert_int_equal(build_facts(&service, "", 0, &nobody), 0);
+        assert_int_equal(environment.n_variables, 2);
+        assert_value("LANG", "C");
+        assert_value("PATH", "/usr/local/bin:/usr/bin:/bin");
+}
+
+static void test_set(void **state)
+{
+        static char first[] = "LD_PRELOAD=/a", second[] = "LD_PRELOAD=/b", other[] = "LD_PRELOADED=/c";
+
+        (void)state;
+        assert_int_equal(build(&plain, "", 0), 0);
+        assert_int_equal(environment_set(&environment, first), 0);
+        assert_int_equal(environment_set(&environment, other), 0);
+        assert_int_equal(environment_set(&environment, second), 0);
+        assert_value("LD_PRELOAD", "/b");
+        assert_value("LD_PRELOADED", "/c");
+        assert_int_equal(environment.n_variables, KNOWN + 2);
+        while (environment.n_variables < ENVIRONMENT_MAX)
+                environment.variables[environment.n_variables++] = other;
+        assert_int_equal(environment_set(&environment, second), 0);
+        assert_int_equal(environment_set(&environment, (char[]){"X=1"}), -E2BIG);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -408,6 +428,8 @@ int main(void)
                 cmocka_unit_test(test_limit),
                 cmocka_unit_test(test_long_facts),
                 cmocka_unit_test(test_facts_too_long),
+                cmocka_unit_test(test_no_request),
+                cmocka_unit_test(test_set),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

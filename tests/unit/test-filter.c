@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links: compiler/filter.c compiler/builder.c compiler/memory.c compiler/diagnostics.c common/index.c */
+/* links: compiler/filter.c compiler/filter-deny.c compiler/filter-last.c compiler/filter-lines.c */
+/* links: compiler/filter-program.c */
+/* links: compiler/filter-warm.c compiler/syscalls.c compiler/builder.c compiler/memory.c compiler/diagnostics.c */
+/* links: common/index.c common/keyed.c */
 /* libs: -lseccomp */
 
 /*
@@ -15,17 +18,22 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "common/cleanup.h"
+#include "common/keyed.h"
+#include "common/warm.h"
 #include "compiler/filter.h"
 
 enum { MIN_UID = 1000, MIN_GID = 2000, LINES_MAX = 4 };
@@ -37,7 +45,7 @@ enum { MIN_UID = 1000, MIN_GID = 2000, LINES_MAX = 4 };
 struct lines {
         const char *calls[LINES_MAX];
         const char *families;
-        bool temporary;
+        bool temporary, warm, signals;
 };
 
 struct filters {
@@ -77,13 +85,20 @@ static void read_lines(struct filter *filter, const struct lines *lines)
 static void make(struct filters *filters, const struct lines *lines)
 {
         struct filter filter;
+        const struct filter_purpose purpose = {
+                .min_uid = MIN_UID,
+                .min_gid = MIN_GID,
+                .temporary = lines->temporary,
+                .warm = lines->warm,
+                .signals = lines->signals,
+        };
         const unsigned before = diagnose_errors();
 
         memset(filters, 0, sizeof(*filters));
         read_lines(&filter, lines);
         assert_int_equal(diagnose_errors(), before);
         builder_init(&filters->builder);
-        filter_build(&filter, MIN_UID, MIN_GID, lines->temporary, &filters->builder, &filters->service);
+        filter_build(&filter, &purpose, &filters->builder, &filters->service);
         filters->index = builder_finish(&filters->builder, (struct index_header){0});
 }
 
@@ -97,26 +112,74 @@ static int attach(const struct filters *filters, struct index_span span)
         return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 }
 
+#define KEY UINT64_C(0x0123456789abcdef)
+
+/* As a zygote does: with its key in the filter. */
+static int attach_last(const struct filters *filters, uint64_t key)
+{
+        const struct index_span span = filters->service.filter_last;
+        struct sock_filter own[BPF_MAXINSNS];
+        struct sock_fprog program = {.len = (unsigned short)span.count, .filter = own};
+
+        if (keyed_put(index_array(&filters->index, span), span.count, key, own) < 0)
+                return -1;
+        return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
+/* As a child of an application zygote does: with its own process id in the filter. */
+static int attach_warm(const struct filters *filters)
+{
+        const struct sock_filter *filter = index_array(&filters->index, filters->service.filter_warm);
+        struct sock_filter own[BPF_MAXINSNS];
+        struct sock_fprog program = {.len = (unsigned short)filters->service.filter_warm.count, .filter = own};
+
+        for (size_t i = 0; i < program.len; i++) {
+                own[i] = filter[i];
+                if (own[i].k == WARM_FILTER_PID)
+                        own[i].k = (uint32_t)getpid();
+        }
+        return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
+#define NOBODY 0x7ffffff0                   /* no process has this number: above the kernel's PID_MAX_LIMIT, proc(5) */
+#define SELF   UINT64_C(0x5e1f5e1f5e1f5e1f) /* an argument: the caller's process id */
+
 struct call {
         long number;
         uint64_t arguments[6];
 };
 
-enum stage { JAIL = 1, APPLICATION };
+enum stage { JAIL = 1, APPLICATION, CHILD };
 
-/* In a child with the filters of that stage: 0, the errno, or KILLED. */
+static int attach_all(const struct filters *filters, enum stage stage)
+{
+        bool keyed = filters->service.flags & INDEX_KEYED;
+
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || attach(filters, filters->service.filter_deny) < 0 ||
+                attach(filters, filters->service.filter_allow) < 0)
+                return -1;
+        if (keyed && attach_last(filters, KEY) < 0)
+                return -1;
+        if (!keyed && stage >= APPLICATION && attach(filters, filters->service.filter_last) < 0)
+                return -1;
+        return stage == CHILD ? attach_warm(filters) : 0;
+}
+
+/* In a child with the filters of that stage, in the jail with the key: 0, the errno, or KILLED. */
 static int make_call(const struct filters *filters, enum stage stage, const struct call *call)
 {
-        const uint64_t *a = call->arguments;
+        uint64_t a[ELEMENTS(call->arguments)];
         pid_t pid = fork();
         int status;
         long r;
 
         assert_true(pid >= 0);
         if (pid == 0) {
-                if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || attach(filters, filters->service.filter_deny) < 0 ||
-                        attach(filters, filters->service.filter_allow) < 0 ||
-                        (stage == APPLICATION && attach(filters, filters->service.filter_last) < 0))
+                for (size_t i = 0; i < ELEMENTS(a); i++)
+                        a[i] = call->arguments[i] == SELF ? (uint64_t)getpid() : call->arguments[i];
+                if (stage == JAIL && filters->service.flags & INDEX_KEYED)
+                        a[5] = KEY;
+                if (attach_all(filters, stage) < 0)
                         _exit(255);
                 r = syscall(call->number, a[0], a[1], a[2], a[3], a[4], a[5]);
                 /* Not _exit(3): before it, the address sanitizer makes calls that the filter refuses. */
@@ -132,11 +195,13 @@ static int make_call(const struct filters *filters, enum stage stage, const stru
 struct call_case {
         const char *what;
         struct call call;
-        int jail, application; /* what is expected in each stage */
+        int jail, application; /* what is expected in each of two stages */
 };
 
+/* Of a service that is warm: what its application zygote gets, and a child of that. */
 static void check_calls(const struct lines *lines, const struct call_case *cases, size_t n)
 {
+        const enum stage first = lines->warm ? APPLICATION : JAIL, second = lines->warm ? CHILD : APPLICATION;
         struct filters filters;
 
         if (geteuid() != 0) {
@@ -144,9 +209,10 @@ static void check_calls(const struct lines *lines, const struct call_case *cases
                 skip();
         }
         make(&filters, lines);
+        assert_true((filters.service.filter_warm.count > 0) == lines->warm);
         for (size_t i = 0; i < n; i++) {
-                int jail = make_call(&filters, JAIL, &cases[i].call);
-                int application = make_call(&filters, APPLICATION, &cases[i].call);
+                int jail = make_call(&filters, first, &cases[i].call);
+                int application = make_call(&filters, second, &cases[i].call);
 
                 if (jail != cases[i].jail || application != cases[i].application)
                         fail_msg("%s: %d then %d, expected %d then %d", cases[i].what, jail, application, cases[i].jail,
@@ -185,7 +251,11 @@ static void test_default(void **state)
                 {"open_tree", {SYS_open_tree, {0}}, EPERM, EPERM},
                 {"fsopen", {SYS_fsopen, {0}}, EPERM, EPERM},
                 {"move_mount", {SYS_move_mount, {0}}, EPERM, EPERM},
-                {"setns", {SYS_setns, {UINT32_MAX}}, EPERM, EPERM},
+                {"setns", {SYS_setns, {UINT32_MAX, CLONE_NEWPID}}, EBADF, EPERM},
+                {"setns of a mount namespace", {SYS_setns, {UINT32_MAX, CLONE_NEWNS}}, EPERM, EPERM},
+                {"setns of both", {SYS_setns, {UINT32_MAX, CLONE_NEWPID | CLONE_NEWNET}}, EPERM, EPERM},
+                {"setns of any", {SYS_setns, {UINT32_MAX}}, EPERM, EPERM},
+                {"setns with high bits", {SYS_setns, {UINT32_MAX, CLONE_NEWPID | HIGH}}, EPERM, EPERM},
                 {"unshare of nothing", {SYS_unshare, {0}}, EPERM, EPERM},
                 {"bpf", {SYS_bpf, {0}}, EPERM, EPERM},
                 {"perf_event_open", {SYS_perf_event_open, {0}}, EPERM, EPERM},
@@ -245,6 +315,7 @@ static void test_clone(void **state)
                 {"clone NEWIPC", {SYS_clone, {CLONE_NEWIPC | SIGCHLD}}, EPERM, EPERM},
                 {"clone NEWUTS", {SYS_clone, {CLONE_NEWUTS | SIGCHLD}}, EPERM, EPERM},
                 {"clone NEWCGROUP", {SYS_clone, {CLONE_NEWCGROUP | SIGCHLD}}, EPERM, EPERM},
+                {"clone PARENT", {SYS_clone, {CLONE_PARENT | SIGCHLD}}, EPERM, EPERM},
                 {"clone several", {SYS_clone, {CLONE_NEWUSER | CLONE_NEWNS | SIGCHLD}}, EPERM, EPERM},
                 {"clone high bits", {SYS_clone, {HIGH | SIGCHLD}}, 0, 0},
                 {"clone NEWUSER high bits", {SYS_clone, {HIGH | CLONE_NEWUSER | SIGCHLD}}, EPERM, EPERM},
@@ -511,12 +582,142 @@ static void test_what_the_unit_refuses_is_nobodys(void **state)
         line[strcspn(line, "\n")] = '\0';
         read_lines(&with, &all);
         read_lines(&without, &(struct lines){.calls = {"@known", strchr(line, '~')}});
-        for (size_t number = 0; number < FILTER_SYSCALLS; number++)
-                if ((with.allowed[number / 64] & ~without.allowed[number / 64]) >> number % 64 & 1) {
-                        const struct call_case refused = {line, {(long)number, {0}}, EPERM, EPERM};
+        for (int number = 0; number < SYSCALLS_MAX; number++)
+                if (syscalls_has(&with.allowed, number) && !syscalls_has(&without.allowed, number)) {
+                        const struct call_case refused = {line, {number, {0}}, EPERM, EPERM};
 
                         check_calls(&all, &refused, 1);
                 }
+}
+
+/* The stand-in for accept(2) may fork into control groups and confine; a child that has a request may not. */
+static void test_warm(void **state)
+{
+        static const struct call_case cases[] = {
+                {"clone3", {SYS_clone3, {0, 0}}, EINVAL, ENOSYS},
+                {"seccomp", {SYS_seccomp, {99}}, EINVAL, EPERM},
+                {"landlock_restrict_self", {SYS_landlock_restrict_self, {UINT32_MAX, 99}}, EINVAL, EPERM},
+                {"landlock_create_ruleset", {SYS_landlock_create_ruleset, {0}}, EPERM, EPERM},
+                {"landlock_add_rule", {SYS_landlock_add_rule, {UINT32_MAX}}, EPERM, EPERM},
+                {"clone", {SYS_clone, {SIGCHLD}}, 0, 0},
+                {"clone NEWUSER", {SYS_clone, {CLONE_NEWUSER | SIGCHLD}}, EPERM, EPERM},
+                {"prctl", {SYS_prctl, {PR_GET_DUMPABLE}}, 0, 0},
+                {"execve", {SYS_execve, {0}}, EFAULT, EFAULT},
+                {"read", {SYS_read, {UINT32_MAX}}, EBADF, EBADF},
+                /* the jail's are gone before */
+                {"setresuid", {SYS_setresuid, {30010, 30010, 30010}}, EPERM, EPERM},
+                {"setgroups", {SYS_setgroups, {0}}, EPERM, EPERM},
+                {"capset", {SYS_capset, {0}}, EPERM, EPERM},
+                {"move_mount", {SYS_move_mount, {UINT32_MAX, 0, 0, 0, 0x80000000}}, EPERM, EPERM},
+                {"ptrace", {SYS_ptrace, {0}}, EPERM, EPERM},
+                /* Landlock's */
+                {"kill another", {SYS_kill, {1, 0}}, 0, 0},
+                {"F_SETOWN", {SYS_fcntl, {UINT32_MAX, F_SETOWN}}, EBADF, EBADF},
+                /* what the kernel asks for the uid alone, of one that is not there */
+                {"prlimit64", {SYS_prlimit64, {0, RLIMIT_NOFILE, 0, 0}}, 0, 0},
+                {"prlimit64 another", {SYS_prlimit64, {NOBODY, RLIMIT_NOFILE, 0, 0}}, ESRCH, EPERM},
+                {"prlimit64 high bits", {SYS_prlimit64, {HIGH, RLIMIT_NOFILE, 0, 0}}, 0, EPERM},
+                {"setpriority another", {SYS_setpriority, {PRIO_PROCESS, NOBODY, 0}}, ESRCH, EPERM},
+                {"setpriority of a user", {SYS_setpriority, {PRIO_USER, NOBODY, 0}}, ESRCH, EPERM},
+                {"sched_setaffinity another", {SYS_sched_setaffinity, {NOBODY, 0, 0}}, ESRCH, EPERM},
+                {"sched_setparam another", {SYS_sched_setparam, {NOBODY, 0}}, EINVAL, EPERM},
+                {"ioprio_set another", {SYS_ioprio_set, {1, NOBODY, 0}}, ESRCH, EPERM},
+                {"process_madvise", {SYS_process_madvise, {UINT32_MAX}}, EBADF, EPERM},
+        };
+
+        (void)state;
+        CHECK((&(struct lines){.warm = true, .temporary = true}), cases);
+}
+
+/* Where the kernel's Landlock does not hold back signals. */
+static void test_warm_signals(void **state)
+{
+        static const struct call_case cases[] = {
+                {"kill itself", {SYS_kill, {SELF, 0}}, 0, 0},
+                {"kill another", {SYS_kill, {1, 0}}, 0, EPERM},
+                {"kill its group", {SYS_kill, {0, 0}}, 0, EPERM},
+                {"kill all", {SYS_kill, {UINT64_MAX, 0}}, 0, EPERM},
+                {"kill all in 32 bits", {SYS_kill, {UINT32_MAX, 0}}, 0, EPERM},
+                {"kill high bits", {SYS_kill, {HIGH | 1, 0}}, 0, EPERM},
+                {"kill what stands in the index", {SYS_kill, {WARM_FILTER_PID, 0}}, ESRCH, EPERM},
+                {"tkill itself", {SYS_tkill, {SELF, 0}}, 0, 0},
+                {"tkill another", {SYS_tkill, {1, 0}}, 0, EPERM},
+                {"tgkill itself", {SYS_tgkill, {SELF, SELF, 0}}, 0, 0},
+                {"tgkill another", {SYS_tgkill, {1, 1, 0}}, 0, EPERM},
+                {"rt_sigqueueinfo itself", {SYS_rt_sigqueueinfo, {SELF, 0, 0}}, EFAULT, EFAULT},
+                {"rt_sigqueueinfo", {SYS_rt_sigqueueinfo, {1, 0, 0}}, EFAULT, EPERM},
+                {"rt_tgsigqueueinfo", {SYS_rt_tgsigqueueinfo, {1, 1, 0, 0}}, EFAULT, EPERM},
+                {"pidfd_send_signal", {SYS_pidfd_send_signal, {UINT32_MAX}}, EBADF, EPERM},
+                {"F_SETOWN", {SYS_fcntl, {UINT32_MAX, F_SETOWN}}, EBADF, EPERM},
+                {"F_SETOWN high bits", {SYS_fcntl, {UINT32_MAX, HIGH | F_SETOWN}}, EBADF, EPERM},
+                {"F_SETOWN_EX", {SYS_fcntl, {UINT32_MAX, F_SETOWN_EX}}, EBADF, EPERM},
+                {"F_GETFD", {SYS_fcntl, {UINT32_MAX, F_GETFD}}, EBADF, EBADF},
+                {"FIOSETOWN", {SYS_ioctl, {UINT32_MAX, FIOSETOWN}}, EBADF, EPERM},
+                {"SIOCSPGRP", {SYS_ioctl, {UINT32_MAX, SIOCSPGRP}}, EBADF, EPERM},
+                {"FIONREAD", {SYS_ioctl, {UINT32_MAX, FIONREAD}}, EBADF, EBADF},
+        };
+
+        (void)state;
+        CHECK((&(struct lines){.warm = true, .signals = true}), cases);
+}
+
+/* What only the stand-in needs goes; what a child still does between its last filter and the application stays. */
+static void test_warm_narrow(void **state)
+{
+        static const struct lines lines = {.calls = {"getcwd ~execve"}, .warm = true, .signals = true};
+        static const struct call_case cases[] = {
+                {"getcwd", {SYS_getcwd, {0}}, ERANGE, ERANGE},
+                {"sysinfo", {SYS_sysinfo, {0}}, EPERM, EPERM},
+                {"clone3", {SYS_clone3, {0, 0}}, EINVAL, ENOSYS},
+                {"clone", {SYS_clone, {SIGCHLD}}, 0, EPERM},
+                {"waitid", {SYS_waitid, {99}}, EINVAL, EPERM},
+                {"pidfd_open", {SYS_pidfd_open, {0}}, EINVAL, EPERM},
+                {"inotify_init1", {SYS_inotify_init1, {1}}, EINVAL, EPERM},
+                {"getdents64", {SYS_getdents64, {UINT32_MAX}}, EBADF, EPERM},
+                {"socketpair", {SYS_socketpair, {AF_UNIX, SOCK_STREAM, 0, 0}}, EFAULT, EPERM},
+                {"prctl", {SYS_prctl, {PR_GET_DUMPABLE}}, 0, EPERM},
+                {"kill itself", {SYS_kill, {SELF, 0}}, 0, EPERM},
+                {"pidfd_send_signal", {SYS_pidfd_send_signal, {UINT32_MAX}}, EBADF, EPERM},
+                {"execve", {SYS_execve, {0}}, EFAULT, EPERM},
+                {"execveat", {SYS_execveat, {UINT32_MAX}}, EFAULT, EPERM},
+                {"recvmsg", {SYS_recvmsg, {UINT32_MAX}}, EBADF, EBADF},
+                {"openat2", {SYS_openat2, {0}}, EINVAL, EINVAL},
+                {"memfd_create", {SYS_memfd_create, {0}}, EFAULT, EFAULT},
+                {"mremap", {SYS_mremap, {1}}, EINVAL, EINVAL},
+                {"poll", {SYS_poll, {0}}, 0, 0},
+        };
+
+        (void)state;
+        CHECK(&lines, cases);
+}
+
+/* Without Warm=yes the same service has none of it. */
+static void test_not_warm(void **state)
+{
+        static const struct lines lines = {.calls = {"getcwd"}};
+        static const struct call_case cases[] = {
+                {"inotify_init1", {SYS_inotify_init1, {1}}, EPERM, EPERM},
+                {"pidfd_open", {SYS_pidfd_open, {0}}, EPERM, EPERM},
+                {"memfd_create", {SYS_memfd_create, {0}}, EPERM, EPERM},
+        };
+
+        (void)state;
+        CHECK(&lines, cases);
+}
+
+static void test_warm_asked_for(void **state)
+{
+        static const struct lines lines = {
+                .calls = {"@system-service seccomp landlock_restrict_self"}, .warm = true, .signals = true};
+        static const struct call_case cases[] = {
+                {"seccomp", {SYS_seccomp, {99}}, EINVAL, EINVAL},
+                {"landlock_restrict_self", {SYS_landlock_restrict_self, {UINT32_MAX, 99}}, EINVAL, EINVAL},
+                {"clone3", {SYS_clone3, {0, 0}}, EINVAL, ENOSYS},
+                {"kill another", {SYS_kill, {1, 0}}, 0, EPERM},
+        };
+
+        (void)state;
+        CHECK(&lines, cases);
 }
 
 /* The widest that a service can ask for. */
@@ -528,7 +729,7 @@ static void test_forbidden_in_groups(void **state)
                 {"mount", {SYS_mount, {0}}, EPERM, EPERM},
                 {"chroot", {SYS_chroot, {0}}, EPERM, EPERM},
                 {"unshare", {SYS_unshare, {0}}, EPERM, EPERM},
-                {"setns", {SYS_setns, {UINT32_MAX}}, EPERM, EPERM},
+                {"setns", {SYS_setns, {UINT32_MAX, CLONE_NEWPID}}, EBADF, EPERM},
                 {"io_uring_setup", {SYS_io_uring_setup, {1}}, EPERM, EPERM},
                 {"move_mount", {SYS_move_mount, {0}}, EPERM, EPERM},
                 {"bpf", {SYS_bpf, {0}}, EPERM, EPERM},
@@ -616,6 +817,79 @@ static void test_identities_meet(void **state)
         }
 }
 
+/* With `key` as the sixth argument, from an application of a keyed service. */
+static int call_with(const struct filters *filters, struct call call, uint64_t key)
+{
+        call.arguments[5] = key;
+        return make_call(filters, APPLICATION, &call);
+}
+
+static void test_key(void **state)
+{
+        static const struct {
+                struct call call;
+                int with, without;
+        } cases[] = {
+                {{SYS_capset, {0}}, EFAULT, EPERM},
+                {{SYS_clone3, {0}}, EINVAL, ENOSYS},
+                {{SYS_seccomp, {99}}, EINVAL, EPERM},
+                {{SYS_setgroups, {UINT32_MAX}}, EINVAL, EPERM},
+                {{SYS_setns, {UINT32_MAX, CLONE_NEWPID}}, EBADF, EPERM},
+        };
+        static const struct call setns = {SYS_setns, {UINT32_MAX, CLONE_NEWPID}};
+        static const struct call unshare = {SYS_unshare, {0}}, setresuid = {SYS_setresuid, {0}};
+        struct filters filters;
+
+        (void)state;
+        if (geteuid() != 0) {
+                print_message("needs root\n");
+                skip();
+        }
+        make(&filters, &by_default);
+        assert_true(filters.service.flags & INDEX_KEYED);
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                assert_int_equal(call_with(&filters, cases[i].call, KEY), cases[i].with);
+                assert_int_equal(call_with(&filters, cases[i].call, 0), cases[i].without);
+                assert_int_equal(call_with(&filters, cases[i].call, ~KEY), cases[i].without);
+        }
+        for (unsigned bit = 0; bit < 64; bit++)
+                assert_int_equal(call_with(&filters, setns, KEY ^ (UINT64_C(1) << bit)), EPERM);
+        /* What the other two filters refuse, no key opens. */
+        assert_int_equal(call_with(&filters, unshare, KEY), EPERM);
+        assert_int_equal(call_with(&filters, setresuid, KEY), EPERM);
+        free(filters.builder.data);
+}
+
+/* Who needs a call of the jail's that has no place for a key gets the filter with the application. */
+static void test_who_has_a_key(void **state)
+{
+        static const struct {
+                struct lines lines;
+                bool keyed;
+        } cases[] = {
+                {{.families = NULL}, true}, {{.calls = {"@system-service"}}, true},
+                {{.calls = {"~@setuid @resources"}}, true}, {{.calls = {"~prctl"}}, false},
+                {{.calls = {"read write"}}, false}, {{.warm = true}, true},
+                {{.calls = {"~prctl"}, .warm = true}, true}, /* its stand-in needs that one as well */
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                struct sock_filter filled[BPF_MAXINSNS];
+                struct filters filters;
+                bool keyed;
+
+                make(&filters, &cases[i].lines);
+                keyed = filters.service.flags & INDEX_KEYED;
+                if (keyed != cases[i].keyed)
+                        fail_msg("case %zu", i);
+                assert_int_equal(keyed_put(index_array(&filters.index, filters.service.filter_last),
+                                         filters.service.filter_last.count, KEY, filled),
+                        keyed ? 0 : -EBADMSG);
+                free(filters.builder.data);
+        }
+}
+
 /* Each filter fits into what the kernel and the index take. */
 static void test_sizes(void **state)
 {
@@ -654,9 +928,16 @@ int main(void)
                 cmocka_unit_test(test_lines),
                 cmocka_unit_test(test_removed_though_needed),
                 cmocka_unit_test(test_what_the_unit_refuses_is_nobodys),
+                cmocka_unit_test(test_warm),
+                cmocka_unit_test(test_warm_signals),
+                cmocka_unit_test(test_warm_narrow),
+                cmocka_unit_test(test_not_warm),
+                cmocka_unit_test(test_warm_asked_for),
                 cmocka_unit_test(test_forbidden_in_groups),
                 cmocka_unit_test(test_refused_words),
                 cmocka_unit_test(test_identities_meet),
+                cmocka_unit_test(test_key),
+                cmocka_unit_test(test_who_has_a_key),
                 cmocka_unit_test(test_sizes),
         };
 

@@ -136,7 +136,7 @@ static void test_sizes(void **state)
         close_fd(fd);
 }
 
-enum base { HEADER, SERVICE, BIND, TRUSTED, DOORS };
+enum base { HEADER, SERVICE, BIND, TRUSTED, DOORS, WARM };
 
 static size_t base_offset(enum base base)
 {
@@ -151,6 +151,8 @@ static size_t base_offset(enum base base)
                 return service[1].trusted.offset + sizeof(struct index_network);
         case DOORS:
                 return service[1].doors.offset + sizeof(index_string);
+        case WARM:
+                return valid.header->services.offset;
         default:
                 return 0;
         }
@@ -158,6 +160,7 @@ static size_t base_offset(enum base base)
 
 #define H(field) HEADER, offsetof(struct index_header, field)
 #define S(field) SERVICE, offsetof(struct index_service, field)
+#define W(field) WARM, offsetof(struct index_service, field)
 #define B(field) BIND, offsetof(struct index_bind, field)
 #define T(field) TRUSTED, offsetof(struct index_network, field)
 
@@ -247,6 +250,42 @@ static void test_corrupt(void **state)
                 {S(filter_deny.count), UINT32_C(0x20000000), false, -EBADMSG},
                 {S(filter_last.offset), 0, true, -EBADMSG},
                 {S(filter_last.offset), 0, false, -EBADMSG},
+                /* how warm: a service that is not */
+                {S(type), INDEX_TYPE_PYTHON, false, 0},
+                {S(type), INDEX_TYPES, false, -EBADMSG},
+                {S(type), UINT32_MAX, false, -EBADMSG},
+                {S(warm_spare), 0, false, 0},
+                {S(warm_spare), WARM_SLOTS_MAX, false, 0},
+                {S(warm_spare), WARM_SLOTS_MAX + 1, false, -EBADMSG},
+                {S(warm_up.count), 1, false, -EBADMSG},
+                {S(filter_warm.count), 1, false, -EBADMSG},
+                {S(flags), INDEX_PRIVATE_TMP | INDEX_TMP_SHARED, false, -EBADMSG},
+                {S(flags), INDEX_RUNNER, false, 0},
+                {S(flags), INDEX_WARM | INDEX_RUNNER, false, -EBADMSG}, /* without a filter */
+                /* and one that is */
+                {W(type), INDEX_TYPE_CGI, false, -EBADMSG},
+                {W(type), INDEX_TYPE_WSGI, false, 0},
+                {W(warm_spare), 0, false, -EBADMSG},
+                {W(warm_spare), WARM_SLOTS_MAX, false, 0},
+                {W(warm_spare), WARM_SLOTS_MAX + 1, false, -EBADMSG},
+                {W(warm_idle), 0, false, -EBADMSG},
+                {W(argv.count), 0, false, -EBADMSG},
+                {W(warm_up.count), 0, false, 0},
+                {W(warm_up.count), INDEX_WARM_UP_MAX + 1, false, -EBADMSG},
+                {W(warm_up.offset), 0, true, -EBADMSG},
+                {W(warm_watch.count), 0, false, 0},
+                {W(warm_watch.count), INDEX_WARM_WATCH_MAX + 1, false, -EBADMSG},
+                {W(warm_watch.offset), 4, false, -EBADMSG},
+                {W(filter_warm.count), 0, false, -EBADMSG},
+                {W(filter_warm.count), BPF_MAXINSNS + 1, false, -EBADMSG},
+                {W(filter_warm.offset), 0, true, -EBADMSG},
+                {W(flags), INDEX_PRIVATE_NETWORK, false, -EBADMSG}, /* with a filter, and not warm */
+                {W(flags), INDEX_WARM, false, -EBADMSG},
+                {W(flags), INDEX_WARM | INDEX_RUNNER, false, 0},
+                {W(flags), INDEX_WARM | INDEX_RUNNER | INDEX_PRIVATE_IPC, false, -EBADMSG},
+                {W(flags), INDEX_WARM | INDEX_RUNNER | INDEX_PRIVATE_TMP, false, -EBADMSG},
+                {W(flags), INDEX_WARM | INDEX_RUNNER | INDEX_TMP_SHARED, false, -EBADMSG},
+                {W(flags), INDEX_WARM | INDEX_RUNNER | INDEX_TMP_SHARED | INDEX_PRIVATE_TMP, false, 0},
         };
 
         (void)state;
@@ -273,6 +312,9 @@ static void test_misaligned(void **state)
                 offsetof(struct index_service, filter_allow),
                 offsetof(struct index_service, filter_deny),
                 offsetof(struct index_service, filter_last),
+                offsetof(struct index_service, warm_up),
+                offsetof(struct index_service, warm_watch),
+                offsetof(struct index_service, filter_warm),
         };
 
         (void)state;
@@ -281,7 +323,7 @@ static void test_misaligned(void **state)
                         struct index_span *span;
 
                         restore();
-                        span = (void *)(copy + base_offset(SERVICE) + spans[i]);
+                        span = (void *)(copy + base_offset(WARM) + spans[i]);
                         span->offset -= shift;
                         span->count = 1;
                         assert_int_equal(open_copy(valid.size), -EBADMSG);

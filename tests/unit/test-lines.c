@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links: fcgi-bridge/lines.c fcgi-bridge/buffer.c */
+/* links: common/lines.c fcgi-bridge/buffer.c */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/lines.h"
 #include "fcgi-bridge/buffer.h"
-#include "fcgi-bridge/lines.h"
 
 struct seen {
         char text[256]; /* the lines, each followed by '|' */

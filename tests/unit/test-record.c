@@ -81,6 +81,39 @@ static void test_largest(void **state)
         assert_int_equal(record.size, 8 + 65535 + 255);
 }
 
+/* The header alone is enough for record_decode_header(), and what it says is what the record will be. */
+static void test_header_alone(void **state)
+{
+        const unsigned char header[] = {1, FCGI_STDOUT, 0x12, 0x34, 0xff, 0xff, 255, 0};
+        struct record record = {0};
+
+        (void)state;
+        for (size_t length = 0; length < sizeof(header); length++)
+                assert_int_equal(record_decode_header(header, length, &record), 0);
+        assert_int_equal(record.size, 0);
+        assert_int_equal(record_decode_header(header, sizeof(header), &record), 1);
+        assert_int_equal(record.type, FCGI_STDOUT);
+        assert_int_equal(record.id, 0x1234);
+        assert_int_equal(record.length, 65535);
+        assert_int_equal(record.size, RECORD_MAX);
+        assert_int_equal(record_decode_header(BYTES(2), 1, &record), -EPROTO);
+}
+
+static void test_end_status(void **state)
+{
+        unsigned char bytes[RECORD_FIXED_SIZE];
+        struct record record;
+        uint32_t app_status;
+        uint8_t protocol_status;
+
+        (void)state;
+        record_end_request(bytes, 1, UINT32_C(0x89abcdef), FCGI_OVERLOADED);
+        assert_int_equal(record_decode(bytes, sizeof(bytes), &record), 1);
+        record_end_status(&record, &app_status, &protocol_status);
+        assert_int_equal(app_status, UINT32_C(0x89abcdef));
+        assert_int_equal(protocol_status, FCGI_OVERLOADED);
+}
+
 static void test_version(void **state)
 {
         struct record record;
@@ -222,6 +255,8 @@ int main(void)
                 cmocka_unit_test(test_begin_request_length),
                 cmocka_unit_test(test_header_fields),
                 cmocka_unit_test(test_largest),
+                cmocka_unit_test(test_header_alone),
+                cmocka_unit_test(test_end_status),
                 cmocka_unit_test(test_version),
                 cmocka_unit_test(test_pair_length),
                 cmocka_unit_test(test_padding),

@@ -70,6 +70,7 @@ static void test_defaults(void **state)
         assert_int_equal(header.category_last, 1023);
         assert_int_equal(header.name_timeout, 5000000);
         assert_int_equal(header.name_ttl, 60000000);
+        assert_int_equal(header.warm_memory_max, 512 << 20);
         assert_int_equal(header.selinux, INDEX_SELINUX_ABSENT);
         selinux = true;
         assert_true(read_settings("", &header));
@@ -84,7 +85,7 @@ static void test_values(void **state)
         (void)state;
         assert_true(read_settings("DynamicUID=2000000-2099999\nMCSCategories=c10.c20\nRequireShell=yes\n"
                                   "NameServiceTimeoutSec=100ms\nNameServiceCacheSec=0\nMinUID=2000\nMinGID=3000\n"
-                                  "MaxConnections=7\nSELinux=off",
+                                  "MaxConnections=7\nWarmMemoryMax=64M\nSELinux=off",
                 &header));
         assert_int_equal(header.dynamic_first, 2000000);
         assert_int_equal(header.dynamic_last, 2099999);
@@ -96,6 +97,7 @@ static void test_values(void **state)
         assert_int_equal(header.min_uid, 2000);
         assert_int_equal(header.min_gid, 3000);
         assert_int_equal(header.max_connections, 7);
+        assert_int_equal(header.warm_memory_max, 64 << 20);
         assert_int_equal(header.selinux, INDEX_SELINUX_OFF);
 }
 
@@ -160,6 +162,10 @@ static void test_cases(void **state)
                 {"MaxConnections=65537", "'65537' is not a number from 1 to 65536"},
                 {"MinUID=0", "MinUID=: '0' is not a number from 1 to 4294967294"},
                 {"MinGID=4294967295", "MinGID=: '4294967295' is not a number from 1 to 4294967294"},
+                {"WarmMemoryMax=infinity", NULL},
+                {"WarmMemoryMax=0", "hint: where nothing is to be warm, write Warm=no into the services"},
+                {"WarmMemoryMax=half", "WarmMemoryMax=: 'half' is not a size such as 512M"},
+                {"WarmMemoryMax=", "is not a size"},
                 {"SELinux=auto", NULL},
                 {"SELinux=require", "this kernel runs no SELinux"},
                 {"SELinux=perhaps", "is none of auto, require, off"},

@@ -100,6 +100,61 @@ static void test_request_envelope(void **state)
         }
 }
 
+/* Each kind has its own descriptors, flags and size. */
+static void test_request_kinds(void **state)
+{
+        static const struct {
+                uint32_t kind, flags, environment_size;
+                size_t n_fds;
+                bool accepted;
+        } cases[] = {
+                {WIRE_STREAMS, 0, 0, WIRE_FDS, true},
+                {WIRE_STREAMS, 0, 0, WIRE_CONNECTION_FDS, false},
+                {WIRE_STREAMS, WIRE_NO_BODY, 0, WIRE_FDS, false},
+                {WIRE_STREAMS, 0, 1, WIRE_FDS, false},
+                {WIRE_CONNECTION, 0, 0, WIRE_CONNECTION_FDS, true},
+                {WIRE_CONNECTION, WIRE_NO_BODY, 1, WIRE_CONNECTION_FDS, true},
+                {WIRE_CONNECTION, 0, WIRE_CONNECTION_ENVIRONMENT_MAX, WIRE_CONNECTION_FDS, true},
+                {WIRE_CONNECTION, 0, WIRE_CONNECTION_ENVIRONMENT_MAX + 1, WIRE_CONNECTION_FDS, false},
+                {WIRE_CONNECTION, 0, UINT32_MAX, WIRE_CONNECTION_FDS, false},
+                {WIRE_CONNECTION, WIRE_NO_BODY << 1, 0, WIRE_CONNECTION_FDS, false},
+                {WIRE_CONNECTION, UINT32_MAX, 0, WIRE_CONNECTION_FDS, false},
+                {WIRE_CONNECTION, 0, 0, WIRE_FDS, false},
+                {WIRE_CONNECTION, 0, 0, WIRE_CONNECTION_FDS - 1, false},
+                {WIRE_CONNECTION + 1, 0, 0, WIRE_FDS, false},
+                {WIRE_CONNECTION + 1, 0, 0, WIRE_CONNECTION_FDS, false},
+                {UINT32_MAX, 0, 0, WIRE_FDS, false},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                struct wire_request request;
+
+                valid_request(&request);
+                request.kind = cases[i].kind;
+                request.flags = cases[i].flags;
+                request.environment_size = cases[i].environment_size;
+                if (wire_check_request(&request, sizeof(request), cases[i].n_fds) != (cases[i].accepted ? 0 : -EBADMSG))
+                        fail_msg("case %zu", i);
+        }
+}
+
+static void test_done(void **state)
+{
+        struct wire_done done = {.magic = WIRE_DONE_MAGIC, .version = WIRE_VERSION};
+
+        (void)state;
+        assert_int_equal(wire_check_done(&done, sizeof(done), 0), 0);
+        assert_int_equal(wire_check_done(&done, sizeof(done), 1), -EBADMSG);
+        assert_int_equal(wire_check_done(&done, sizeof(done) - 1, 0), -EBADMSG);
+        assert_int_equal(wire_check_done(&done, sizeof(done) + 1, 0), -EBADMSG);
+        assert_int_equal(wire_check_done(&done, 0, 0), -EBADMSG);
+        done.version++;
+        assert_int_equal(wire_check_done(&done, sizeof(done), 0), -EBADMSG);
+        done = (struct wire_done){.magic = WIRE_MAGIC, .version = WIRE_VERSION};
+        assert_int_equal(wire_check_done(&done, sizeof(done), 0), -EBADMSG);
+}
+
 /* In every string field: a control character, no NUL at all, anything after the NUL. */
 static void test_request_strings(void **state)
 {
@@ -184,6 +239,11 @@ static void test_result(void **state)
         result.outcome = WIRE_OUTCOMES;
         assert_int_equal(wire_check_result(&result, size, 0), -EBADMSG);
         result.outcome = UINT32_MAX;
+        assert_int_equal(wire_check_result(&result, size, 0), -EBADMSG);
+        wire_init_result(&result, WIRE_EXITED, 0);
+        result.wants = WIRE_CONNECTION;
+        assert_int_equal(wire_check_result(&result, size, 0), 0);
+        result.wants++;
         assert_int_equal(wire_check_result(&result, size, 0), -EBADMSG);
         wire_init_result(&result, WIRE_EXITED, 0);
         result.magic++;
@@ -468,6 +528,7 @@ static void test_outcomes(void **state)
                 {WIRE_BUSY, 7, 503, "busy"},
                 {WIRE_TIMEOUT, 8, 504, "timeout"},
                 {WIRE_INVALID, 9, 500, "invalid"},
+                {WIRE_AGAIN, 10, 503, "again"},
         };
 
         (void)state;
@@ -487,8 +548,10 @@ int main(void)
                 cmocka_unit_test(test_init),
                 cmocka_unit_test(test_request_accepted),
                 cmocka_unit_test(test_request_envelope),
+                cmocka_unit_test(test_request_kinds),
                 cmocka_unit_test(test_request_strings),
                 cmocka_unit_test(test_request_id),
+                cmocka_unit_test(test_done),
                 cmocka_unit_test(test_result),
                 cmocka_unit_test(test_result_reason),
                 cmocka_unit_test(test_init_question),

@@ -65,11 +65,9 @@ def configure():
         before.setdefault(path, path.read_text() if path.exists() else None)
         path.write_text(text)
         vm.run("restorecon", str(path))
-        vm.systemctl("reload-or-restart", "sandboxd")
+        vm.reload()
 
     yield write
     for path, text in before.items():
         path.unlink() if text is None else path.write_text(text)
-    started = time.time()
-    vm.systemctl("reload-or-restart", "sandboxd")
-    vm.wait_for_log("sandboxd", " in force: ", started)
+    vm.reload()

@@ -116,8 +116,12 @@ def test_an_application_reaches_nobody_and_writes_its_own(policy):
         assert sockets == {"unix_dgram_socket", "unix_stream_socket"}
         assert policy.targets(domain, "process", "ptrace", "signal", "sigkill", "getattr", "setsched") == set()
         assert policy.targets(domain, "capability2?", "sys_admin", "setuid", "dac_override", "bpf", "perfmon") == set()
-        # hugetlbfs_t: memory without a name, never opened.
-        written = policy.targets(domain, "file", "write", "append", "create") - {"hugetlbfs_t"}
+        # What comes to it open: memory without a name, groups of its children, the environment of a request.
+        given = {"hugetlbfs_t", "cgroup_t", "fcgi_bridge_tmpfs_t"}
+        assert not policy.targets(domain, "file", "open", "create", "setattr") & given
+        assert "cgroup_t" not in policy.targets(domain, "dir", "search", "open")
+        assert policy.targets(domain, ".*_socket", "accept", "listen") == set()
+        written = policy.targets(domain, "file", "write", "append", "create") - given
         assert written == {f"{name}_data_t", f"{name}_tmp_t"}
         assert not policy.targets(domain, "file", "execute", "execute_no_trans") & written
 

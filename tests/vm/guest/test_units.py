@@ -120,7 +120,7 @@ def test_a_hung_bridge_is_killed_and_started_anew(since):
 
 def test_nothing_of_a_request_is_left_after_stop():
     with vm.running("/app?family", "alice", vm.ALICE) as pid:
-        vm.wait_for(lambda: len(vm.processes_of(vm.ALICE)) >= 4, "init, the application and its two daemons")
+        vm.wait_for(lambda: len(vm.processes_of(vm.ALICE)) >= 3, "the application and its two daemons")
         group = vm.cgroup_of(pid)
         assert "sandboxd.service" in group.parts
         vm.systemctl("stop", "sandboxd.service")

@@ -61,7 +61,10 @@ def journal(unit, since):
 
 
 def reload():
-    """Has the broker read its configuration, which must be a good one, and returns when it is in force."""
+    """
+    Has the broker read its configuration, and returns when it is in force, or refused and the one before still is.
+    (`systemctl reload` alone may return as soon as the broker has the signal.)
+    """
     since = time.time()
     systemctl("reload-or-restart", "sandboxd")
     wait_for_log("sandboxd", "in force", since)
@@ -97,6 +100,10 @@ def parent_of(pid):
 
 def children_of(pid):
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def namespace_of(pid):
+    return os.readlink(f"/proc/{pid}/ns/pid")
 
 
 def context_of(pid):
@@ -175,15 +182,16 @@ class Background:
 def running(path, user, uid, source="127.0.0.1"):
     """
     A request that goes on until the end of the block, where its client goes away. Yields the pid of its application,
-    which is PID 2 of its namespace.
+    which is a child of the broker's.
     """
     assert not processes_of(uid), f"uid {uid} has processes already"
     request = Background(path, user, source)
 
     def application():
         for pid in processes_of(uid):
-            if (_status(pid) or {}).get("NSpid", "").split()[-1:] == ["2"]:
-                return pid
+            with contextlib.suppress(OSError, TypeError):  # it has ended meanwhile
+                if _status(parent_of(pid))["Name"] == "sandboxd" and "sandboxd_zygote_t" not in context_of(pid):
+                    return pid
         assert request.thread.is_alive(), f"the request has ended: {request.outcome()}"
         return None
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sandboxd/zygote.h"
+#include "common/zygote.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,12 +13,12 @@
 
 #include "common/cleanup.h"
 #include "common/descriptors.h"
-#include "sandboxd/helper.h"
+#include "common/helper.h"
 
 int zygote_start(const struct zygote_start *start, struct zygote_process *ret_zygote)
 {
-        char service[16], uid[16], gid[16], entry[PATH_MAX];
-        const char *const arguments[] = {"sandboxd-zygote", service, uid, gid, entry, NULL};
+        char service[16], uid[16], gid[16];
+        const char *const arguments[] = {"sandboxd-zygote", service, uid, gid, start->libexec, NULL};
         struct helper helper = {
                 .libexec = start->libexec,
                 .arguments = arguments,
@@ -33,7 +32,6 @@ int zygote_start(const struct zygote_start *start, struct zygote_process *ret_zy
         snprintf(service, sizeof(service), "%zu", start->service);
         snprintf(uid, sizeof(uid), "%u", start->uid);
         snprintf(gid, sizeof(gid), "%u", start->gid);
-        snprintf(entry, sizeof(entry), "%s/sandboxd-entry", start->libexec);
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         _Static_assert((int)ZYGOTE_FD_CONTROL == (int)HELPER_FD_FIRST && ZYGOTE_FD_INDEX == ZYGOTE_FD_CONTROL + 1,
@@ -85,19 +83,24 @@ int zygote_receive(const struct zygote_process *zygote, int flags, struct zygote
 {
         struct spawn_reply reply;
         size_t n_fds = 0;
-        int pidfd = -1;
-        ssize_t n = descriptors_receive(zygote->control, &reply, sizeof(reply), &pidfd, 1, &n_fds, flags);
+        int fds[SPAWN_REPLY_FDS_MAX];
+        ssize_t n = descriptors_receive(zygote->control, &reply, sizeof(reply), fds, ELEMENTS(fds), &n_fds, flags);
+        int r;
 
         if (n == 0)
                 return -ECONNRESET;
         if (n < 0)
                 return (int)n;
-        if (spawn_check_reply(&reply, (size_t)n, n_fds) < 0 || (pidfd >= 0 && check_child(pidfd) < 0)) {
-                close_fd(pidfd);
-                return -EBADMSG;
+        r = spawn_check_reply(&reply, (size_t)n, n_fds);
+        for (size_t i = 0; r == 0 && i < n_fds; i++)
+                r = check_child(fds[i]);
+        if (r < 0) {
+                descriptors_close(fds, n_fds);
+                return r;
         }
         ret_answer->number = reply.number;
-        ret_answer->pidfd = pidfd;
+        ret_answer->pidfd = n_fds > reply.keeper ? fds[0] : -1;
+        ret_answer->keeper = reply.keeper ? fds[n_fds - 1] : -1;
         ret_answer->step = reply.step;
         ret_answer->error = reply.error;
         memcpy(ret_answer->detail, reply.detail, sizeof(ret_answer->detail));

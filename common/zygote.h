@@ -17,7 +17,7 @@ struct zygote_process {
 
 /* What it takes to start one. */
 struct zygote_start {
-        const char *libexec; /* the folder with sandboxd-zygote and sandboxd-entry */
+        const char *libexec; /* the folder with sandboxd-zygote, sandboxd-entry and warm/ */
         int index_fd;        /* the sealed index */
         size_t service;      /* number in the index */
         uid_t uid;           /* of the account sandboxd-zygote */
@@ -28,7 +28,8 @@ struct zygote_start {
 /* What becomes of a spawn: the answer to one request, or to the start (number 0). */
 struct zygote_answer {
         uint64_t number;
-        int pidfd; /* of the new process, or -1 */
+        int pidfd;  /* of the new process, or -1 */
+        int keeper; /* of a new keeper, or -1 */
         enum step step;
         int error;
         char detail[256];
@@ -53,7 +54,7 @@ int zygote_open_temporary(uint64_t size);
 int zygote_send(const struct zygote_process *zygote, struct spawn_request *request, const int *fds, size_t n_fds);
 
 /*
- * Takes one answer; with `flags` MSG_DONTWAIT, -EAGAIN when there is none. A pidfd is checked to be that of a
+ * Takes one answer; with `flags` MSG_DONTWAIT, -EAGAIN when there is none. Each pidfd is checked to be that of a
  * child of the caller's: a zygote that was taken over cannot make us kill somebody else. Returns 0;
  * -ECONNRESET when the zygote is gone; -EBADMSG for an answer that makes no sense.
  */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sandboxd/helper.h"
+#include "common/helper.h"
 
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 #include <sys/wait.h>
 
 #include "common/cleanup.h"
+
+enum { END_PATIENCE = 1000 }; /* ms, from the killing of a helper to its end */
 
 /*
  * No terminal of ours: neither as the session's, before the program's change of domain, which may not be allowed to use
@@ -113,9 +116,12 @@ int helper_end(int pidfd)
 {
         siginfo_t info;
 
+        struct pollfd end = {.fd = pidfd, .events = POLLIN};
+
         if (pidfd >= 0) {
                 syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-                waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED);
+                if (poll(&end, 1, END_PATIENCE) > 0)
+                        waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED);
         }
         return close_fd(pidfd);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fcgi-bridge/lines.h"
+#include "common/lines.h"
 
 static void emit_line(struct lines *lines, lines_emit_fn emit, void *userdata)
 {

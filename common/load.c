@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sandboxd/load.h"
+#include "common/load.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 
 #include "common/cleanup.h"
-#include "sandboxd/helper.h"
+#include "common/helper.h"
 
 enum { CPU_SECONDS = 60 };
 

@@ -33,7 +33,10 @@ struct helper {
  */
 int helper_start(const struct helper *helper, int *ret_pidfd);
 
-/* Kills it, waits for its end and closes the pidfd, if there is one. Returns -1. */
+/*
+ * Kills it, waits for its end and closes the pidfd, if there is one. Returns -1. After a second without an end it goes
+ * on: what hangs in the kernel must not hang us too.
+ */
 int helper_end(int pidfd);
 
 /*
