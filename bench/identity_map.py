@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The identity map at size: whole requests under ten rules and under a million; requests while a million are reloaded."""
+"""The identity map at size: requests under ten rules and under a million, and while a million are compiled."""
 
 import contextlib
 import os
 import random
 import signal
-import threading
+import subprocess
+import time
+from pathlib import Path
 
 import benchmark
+import checks
+import cold
+import load
 from benchmark import Contender, harness
 
 RULES = 1_000_000
 # Who asks: a user, a host and an address that rules of every kind are about, decided by the last rule.
 ASKS = {"REMOTE_USER": "user7", "SERVER_NAME": "www7.customer7.example", "REMOTE_ADDR": "10.7.7.7"}
-SERVICE = {
-    "ExecStart": "/apps/hello",
-    "BindReadOnlyPaths": "@BASE@/apps:/apps",
-    "FrontEndUser": "root",
-    "MaxConnections": "256",
-}
+WHOLE_BOUND = 1900  # seconds for a reload: the broker gives a compiler that yields 1800, and one that does not 90
 THINK = """
 -- Each connection waits between two requests, so that the machine is not at its limit and a stall shows.
 function delay() return math.random(0, 12) end
@@ -51,73 +51,139 @@ def rules(count):
 @contextlib.contextmanager
 def stacks(base):
     """Two of ours, alike but for the number of rules, behind one web server."""
-    apps = base / "map-apps"
-    apps.mkdir(parents=True)
-    apps.chmod(0o755)
-    benchmark.compile_static(benchmark.HERE / "apps/hello.c", apps / "hello")
+    apps = cold.compile_hello(base)
     with contextlib.ExitStack() as cleanup:
-        found = {}
+        found, stack = [], None
         for count in (10, RULES):
-            stack = harness.Stack({"hello": SERVICE}, {"bench.map": rules(count)}, {"MaxConnections": "512"},
-                                  programs=[apps / "hello"])
-            cleanup.callback(stack.stop)
-            found[count] = stack
-        few, many = (Contender(f"map{n}", f"map {n} rules", found[n].door("hello"), "/apps/hello", **ASKS)
-                     for n in (10, RULES))
-        port = cleanup.enter_context(benchmark.web_server(base, [few, many]))
-        for contender in (few, many):
-            benchmark.check_hello(contender, port)
-        yield found[RULES], few, many, port
+            stack, group = benchmark.start_ours(cleanup, {f"map{count}": cold.SERVICE}, {"bench.map": rules(count)},
+                                                [apps / "hello"])
+            found.append(Contender(f"map{count}", f"map {count} rules", stack.door(f"map{count}"), "/apps/hello",
+                                   checks.cold, group, **ASKS))
+        port = cleanup.enter_context(benchmark.web_server(base, found))
+        for contender in found:
+            contender.check(contender, port)
+        yield stack, *found, port
 
 
-@contextlib.contextmanager
-def reloading(stack):
-    """Reloads the configuration again and again; gives a function that says how often it took effect."""
-    over, counts = threading.Event(), []
+class Reload:
+    """A reload that was asked for, and the compiler that the broker started for it."""
 
-    def wait_until_in_force(log):
+    def __init__(self, stack):
+        self.stack = stack
+        assert not compilers(stack), "a compiler runs before a reload is asked for"
+        self.log = open(stack.base / "broker.log", "rb")
+        self.log.seek(0, os.SEEK_END)
+        stack.drop_notifications()
+        stack.broker.send_signal(signal.SIGHUP)
+        time.sleep(1.5)  # it reads the map's file, and has used what it may use without rests
+        running = compilers(stack)
+        assert len(running) == 1, f"{len(running)} compilers run after a reload was asked for"
+        self.compiler = running[0]
+        self.used = ticks(self.compiler)
+
+    def assert_at_work(self):
+        """The same compiler still runs, and has computed since."""
+        assert compilers(self.stack) == [self.compiler], "the compiler has ended while its influence was measured"
+        assert ticks(self.compiler) > self.used, "the compiler did nothing while its influence was measured"
+
+    def says(self, what):
         """Reads what the broker adds to its log, little by little: whoever measures must not be what is measured."""
-        while not over.wait(0.1):
-            stack.drop_notifications()
-            if b" in force: " in log.read():
-                counts.append(1)
-                return
+        self.stack.drop_notifications()
+        return what in self.log.read()
 
-    def reload():
-        with open(stack.base / "broker.log", "rb") as log:
-            log.seek(0, os.SEEK_END)
-            while not over.is_set():
-                stack.broker.send_signal(signal.SIGHUP)
-                wait_until_in_force(log)
+    def cancel(self):
+        """The broker keeps the configuration that it has."""
+        os.kill(self.compiler, signal.SIGKILL)
+        harness.wait_for(lambda: self.says(b" refused: "), "the broker to give the reload up")
+        self.close()
 
-    thread = threading.Thread(target=reload)
-    thread.start()
-    try:
-        yield lambda: len(counts)
-    finally:
-        over.set()
-        thread.join()
+    def close(self):
+        self.log.close()
+        harness.wait_for(lambda: not compilers(self.stack), "the compiler to be gone")
+
+
+def compilers(stack):
+    living, _ = harness.children_of(stack.broker.pid)
+    return [pid for pid in living if "sandboxd-compile" in harness.command_of(pid)]
+
+
+def ticks(pid):
+    """Processor time, in clock ticks."""
+    return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+
+
+class Reloads:
+    """Windows of the same load, with a compiler at work and without."""
+
+    def __init__(self, stack, contender, port, script, options):
+        self.stack, self.contender, self.port, self.script, self.options = stack, contender, port, script, options
+        self.seconds = 3 if options.quick else 12
+        self.quiet, self.busy = [], []
+
+    def command(self, seconds):
+        return load.wrk_command(self.contender, self.port, seconds, self.options.connections, [self.script])
+
+    def measure(self):
+        return load.closed_loop(self.contender, self.port, self.seconds, self.options.connections, [self.script])["p99"]
+
+    def quiet_window(self):
+        assert not compilers(self.stack), "a compiler runs in a window that should be quiet"
+        self.quiet.append(self.measure())
+        assert not compilers(self.stack), "a compiler runs in a window that should be quiet"
+
+    def busy_window(self):
+        reload = Reload(self.stack)
+        self.busy.append(self.measure())
+        reload.assert_at_work()
+        reload.cancel()
+
+    def whole_reload(self):
+        """One that is left to finish, with the load on it to the end. Returns how many seconds it took."""
+        start = time.monotonic()
+        reload = Reload(self.stack)
+        wrk = subprocess.Popen(self.command(WHOLE_BOUND), stdout=subprocess.PIPE, text=True)
+        try:
+            in_force = lambda: time.sleep(0.1) or reload.says(b" in force: ")  # noqa: E731
+            harness.wait_for(in_force, "the reload to take effect", WHOLE_BOUND)
+            taken = time.monotonic() - start
+            wrk.send_signal(signal.SIGINT)  # it reports then
+            output, _ = wrk.communicate(timeout=harness.BOUND)
+        finally:
+            wrk.kill()
+            wrk.wait()
+        reload.close()
+        self.busy.append(load.parse_wrk("a whole reload", output)["p99"])
+        return taken
+
+
+def measure_reloads(reloads, options):
+    """A line that says what was done."""
+    pairs = max(2, options.rounds // 2)
+    for number in range(pairs):
+        windows = (reloads.quiet_window, reloads.busy_window)
+        for window in windows if number % 2 == 0 else reversed(windows):
+            window()
+    line = f"{pairs} windows of {reloads.seconds} s while {RULES} rules were compiled, and as many without"
+    if options.quick:
+        return line + "; none was left to finish, which takes minutes."
+    taken = reloads.whole_reload()
+    reloads.quiet_window()
+    return line + f"; and one compilation to its end, after which the new map was in force: {taken:.0f} s."
 
 
 def run(base, options):
     with stacks(base) as (stack, few, many, port):
         results = benchmark.run_rounds([few, many], port, options)
+        work = f"map {RULES} rules"
         rows = [
-            benchmark.row("map 1000000 rules", "map 10 rules", metric, results[many.name][metric],
-                          results[few.name][metric], goal)
+            benchmark.row(work, few.label, metric, results[many.name][metric], results[few.name][metric], goal)
             for metric, goal in (("throughput", 0.98), ("p50", 1.02), ("p99", None))
         ]
+        lines = benchmark.absolutes(work, [few, many], results)
         script = base / "think.lua"
         script.write_text(THINK)
-        # Long enough that the new map takes over in it.
-        seconds = {False: 20, True: 20 if options.quick else 110}
-        quiet, during, reloads = [], [], 0
-        for number in range(max(2, options.rounds // 3)):
-            for busy in (False, True) if number % 2 == 0 else (True, False):
-                with reloading(stack) if busy else contextlib.nullcontext() as count:
-                    p99 = benchmark.measure(many, port, seconds[busy], options.connections, "-s", str(script))["p99"]
-                    (during if busy else quiet).append(p99)
-                    reloads += count() if busy else 0
-        assert options.quick or reloads > 0, "no reload took effect while it was measured"
-        rows.append(benchmark.row("map reload", "the same load without a reload", "p99", during, quiet, 1.2))
-        return rows, [f"{reloads} reloads of {RULES} rules took effect in {len(during)} rounds of {seconds[True]} s"]
+        reloads = Reloads(stack, many, port, script, options)
+        line = measure_reloads(reloads, options)
+        rows.append(benchmark.row("map reload", "the same load without a reload", "p99", reloads.busy, reloads.quiet,
+                                  1.2))
+        return rows, [*lines, "", line]
