@@ -9,7 +9,7 @@ import checks
 import load
 from benchmark import harness
 
-DROP = ["setpriv", "--reuid", str(checks.UID), "--regid", str(checks.UID), "--clear-groups"]
+OTHER_UID = checks.UID + 1
 PHP_FPM = "/usr/sbin/php-fpm8.2"
 PHP_CGI = "/usr/bin/php-cgi8.2"
 WORKERS = (2, 4, 8)
@@ -28,14 +28,15 @@ pm.max_requests = {max_requests}
 """
 
 
-def start(cleanup, base, name, command):
+def start(cleanup, base, name, command, uid=checks.UID):
     """A peer in a control group and with a folder of its own, `command(folder)` of which listens on its "socket"."""
+    drop = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
     folder = base / f"peer-{name}"
     folder.mkdir()
-    os.chown(folder, checks.UID, checks.UID)
+    os.chown(folder, uid, uid)
     group = benchmark.start_group(cleanup, name)
     with group.starting(), open(folder / "output", "wb") as output:
-        process = subprocess.Popen([*DROP, *map(str, command(folder))], stdin=subprocess.DEVNULL, stdout=output,
+        process = subprocess.Popen([*drop, *map(str, command(folder))], stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=output, start_new_session=True)
     cleanup.callback(benchmark.end, process)
 
@@ -47,11 +48,11 @@ def start(cleanup, base, name, command):
     return folder / "socket", group
 
 
-def fcgiwrap(cleanup, base, name, label, script, processes, check=checks.one_shot, **more):
+def fcgiwrap(cleanup, base, name, label, script, processes, check=checks.one_shot, uid=checks.UID, **more):
     """With as many processes as there are connections: each serves one at a time."""
     door, group = start(cleanup, base, name,
-                        lambda folder: ["fcgiwrap", "-c", processes, "-s", f"unix:{folder}/socket"])
-    return benchmark.Contender(name, label, door, script, check, group, **more)
+                        lambda folder: ["fcgiwrap", "-c", processes, "-s", f"unix:{folder}/socket"], uid)
+    return benchmark.Contender(name, label, door, script, check, group, uid=uid, **more)
 
 
 def php_fpm(cleanup, base, name, label, script, ini, workers, one_shot, **more):
