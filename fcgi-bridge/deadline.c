@@ -9,7 +9,7 @@
 #include "fcgi-bridge/connection.h"
 #include "fcgi-bridge/request.h"
 
-enum { ACCURACY_USEC = 10 * 1000 }; /* how late it may go off, so that wake-ups fall together */
+enum { ACCURACY_USEC = 1000 }; /* how late it may go off, so that wake-ups fall together */
 
 static int arm(struct bridge *bridge, uint64_t at)
 {
@@ -50,6 +50,10 @@ static void act(struct connection *connection, enum deadline which)
                 break;
         case DEADLINE_SEND:
                 expire_sending(connection);
+                break;
+        case DEADLINE_OUTPUT:
+                if (connection->request)
+                        relay_watch_output(connection->request);
                 break;
         case DEADLINE_ERRORS:
                 if (connection->request)

@@ -14,7 +14,8 @@ enum deadline {
         DEADLINE_WORK,   /* of what the connection is doing: idle, a request's, lingering */
         DEADLINE_RECORD, /* runs while a record has begun to come in and there is no request */
         DEADLINE_SEND,   /* runs while bytes wait and the web server takes none */
-        DEADLINE_ERRORS, /* from then on the application's stderr is watched: relay_watch_errors() */
+        DEADLINE_OUTPUT, /* from then on the application's stdout is watched: relay_watch_output() */
+        DEADLINE_ERRORS, /* and its stderr: relay_watch_errors() */
         DEADLINES,
 };
 
@@ -25,9 +26,9 @@ struct connection;
 int deadline_start(struct bridge *bridge);
 
 /*
- * Sets one to `usec` from now, in place of what it was. At that time, or a few milliseconds later,
- * the request fails, or the connection is closed; it is settled in any case. When that cannot be seen to, the
- * connection is dead: without its timer it would have no limit at all.
+ * Sets one to `usec` from now, in place of what it was. At that time, or a millisecond later, what the list above says
+ * comes about, and the connection is settled. When that cannot be seen to, the connection is dead: without its timer it
+ * would have no limit at all.
  */
 void deadline_set(struct connection *connection, enum deadline which, uint64_t usec);
 void deadline_drop(struct connection *connection, enum deadline which);

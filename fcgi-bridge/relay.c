@@ -149,23 +149,33 @@ int relay_start(struct request *request, bool has_body)
         if (launch->kind == WIRE_CONNECTION)
                 r = application_start(request, has_body);
         else
-                r = sd_event_add_io(event, &request->stdout_source, launch->stdout_fd, EPOLLIN, on_stdout, request);
+                deadline_set(request->connection, DEADLINE_OUTPUT, RELAY_OUTPUT_USEC);
         if (r < 0)
                 return r;
         deadline_set(request->connection, DEADLINE_ERRORS, RELAY_ERRORS_USEC);
         return 0;
 }
 
-void relay_watch_errors(struct request *request)
+static void watch(
+        struct request *request, sd_event_source **source, int fd, sd_event_io_handler_t handler, const char *name)
 {
-        sd_event *event = request->connection->bridge->event;
         int r;
 
-        if (request->launch.stderr_fd < 0 || request->stderr_source)
+        if (fd < 0 || *source)
                 return;
-        r = sd_event_add_io(event, &request->stderr_source, request->launch.stderr_fd, EPOLLIN, on_stderr, request);
+        r = sd_event_add_io(request->connection->bridge->event, source, fd, EPOLLIN, handler, request);
         if (r < 0)
-                request_fail(request, 503, "cannot watch the application's stderr: %s", strerror(-r));
+                request_fail(request, 503, "cannot watch the application's %s: %s", name, strerror(-r));
+}
+
+void relay_watch_output(struct request *request)
+{
+        watch(request, &request->stdout_source, request->launch.stdout_fd, on_stdout, "stdout");
+}
+
+void relay_watch_errors(struct request *request)
+{
+        watch(request, &request->stderr_source, request->launch.stderr_fd, on_stderr, "stderr");
 }
 
 void relay_stop(struct request *request)
@@ -176,6 +186,7 @@ void relay_stop(struct request *request)
         request->stdout_source = sd_event_source_disable_unref(request->stdout_source);
         request->stderr_source = sd_event_source_disable_unref(request->stderr_source);
         application_stop(request);
+        deadline_drop(request->connection, DEADLINE_OUTPUT);
         deadline_drop(request->connection, DEADLINE_ERRORS);
 }
 

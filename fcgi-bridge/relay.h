@@ -14,8 +14,11 @@
 enum {
         RELAY_CHUNK = 32 * 1024, /* read from a pipe in one event */
 
-        /* Most requests write nothing to stderr, and are over by then: so long it is not watched. What is in it at the
-         * end is read all the same. */
+        /* Most requests are over by then: so long the application's stdout is not watched, since each event costs a
+         * wake-up here, and each piece that is passed on one of the web server's. What is in the pipe at the end is
+         * read all the same. An application that streams, or fills the pipe, is read from then on. */
+        RELAY_OUTPUT_USEC = 4 * 1000,
+        /* The same for stderr, to which most write nothing. */
         RELAY_ERRORS_USEC = 20 * 1000,
 };
 
@@ -24,7 +27,8 @@ struct request;
 /* Starts to watch the launch of `request`; `has_body`: WIRE_NO_BODY was not said. Returns 0 or a negative errno. */
 int relay_start(struct request *request, bool has_body);
 
-/* From now on the application's stderr is read as it comes. */
+/* From now on the application's stdout, or its stderr, is read as it comes. */
+void relay_watch_output(struct request *request);
 void relay_watch_errors(struct request *request);
 
 /* Stops watching; closes nothing. */

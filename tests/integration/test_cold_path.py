@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the processes of a cold request ask of the kernel: nothing dear on its way, and not much of the rest.
 
-strace is attached to the broker and the service's zygote, and follows the zygote's children. SANDBOXD_TRACED= is how many
-requests are traced for what must never occur.
+strace is attached to the broker and the service's zygote, and follows the zygote's children; or to the bridge.
+SANDBOXD_TRACED= is how many requests are traced for what must never occur.
 """
 
 import contextlib
@@ -33,10 +33,8 @@ MOST |= {"start": 46} if lib.cgroup2_mount() else {"init": 46, "start": 12}
 
 
 @contextlib.contextmanager
-def traced(stack, folder, *options):
-    """Gives nothing; afterwards `folder` holds a file for each process, traces.PID."""
-    processes = [stack.broker.pid, *lib.zygotes_of(stack.broker.pid)]
-    assert len(processes) == 2, "the broker and one zygote"
+def traced(processes, folder, *options):
+    """Gives nothing; afterwards `folder` holds a file for each process, trace.PID."""
     command = ["strace", "-ff", "-o", f"{folder}/trace", "-s", "128", *options]
     with open(folder / "messages", "wb") as messages:
         strace = subprocess.Popen([*command, *(f"-p{pid}" for pid in processes)], stderr=messages)
@@ -47,6 +45,12 @@ def traced(stack, folder, *options):
     finally:
         strace.terminate()
         strace.wait(lib.BOUND)
+
+
+def launchers(stack):
+    processes = [stack.broker.pid, *lib.zygotes_of(stack.broker.pid)]
+    assert len(processes) == 2, "the broker and one zygote"
+    return processes
 
 
 def calls(folder):
@@ -90,7 +94,7 @@ def stack(make_stack):
 def test_nothing_dear_is_on_the_way_of_a_request(stack, tmp_path):
     watched = [*NEVER, "clone", "clone3", "fork", "vfork", "execve", "execveat", "seccomp", "prctl", "openat", "waitid",
                "setns"]
-    with traced(stack, tmp_path, "-e", "trace=" + ",".join(watched)):
+    with traced(launchers(stack), tmp_path, "-e", "trace=" + ",".join(watched)):
         run(stack, REQUESTS)
     found = calls(tmp_path)
     broker = found.pop(stack.broker.pid)
@@ -122,7 +126,7 @@ def test_nothing_dear_is_on_the_way_of_a_request(stack, tmp_path):
 
 
 def test_a_request_takes_few_calls(stack, tmp_path):
-    with traced(stack, tmp_path):
+    with traced(launchers(stack), tmp_path):
         run(stack, COUNTED, threads=1)
     found = calls(tmp_path)
     (zygote,) = lib.zygotes_of(stack.broker.pid)
@@ -143,7 +147,7 @@ def test_a_tmpfs_is_mounted_only_where_there_is_one(make_stack, tmp_path):
         pytest.skip("a sanitizer makes calls of its own")
     stack = make_stack({"cgi": {**SERVICE, "PrivateTmp": "yes"}})
     run(stack, 8)
-    with traced(stack, tmp_path):
+    with traced(launchers(stack), tmp_path):
         run(stack, COUNTED - COUNTED % 4)
     names = Counter(name for process in calls(tmp_path).values() for name, _ in process)
     assert names["fsopen"] == names["fsmount"] == names["move_mount"] == COUNTED - COUNTED % 4, names
@@ -168,3 +172,12 @@ def test_all_capability_sets_in_a_request_s_pid_namespace_are_empty(stack):
             assert set(sets) == {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"}
             assert not any(int(value, 16) for value in sets.values()), (pid, sets)
             assert "NoNewPrivs:\t1\n" in status
+
+
+def test_a_short_response_is_sent_in_one_piece(stack, tmp_path):
+    """Of a request that is over soon, the bridge reads the output when it has ended: see RELAY_OUTPUT_USEC."""
+    with traced([stack.bridge.pid], tmp_path, "-e", "trace=sendto"):
+        run(stack, COUNTED, threads=1)
+    sent = calls(tmp_path)[stack.bridge.pid]
+    # In two pieces, output and end, at most those that the machine was busy for.
+    assert COUNTED <= len(sent) < 2 * COUNTED
