@@ -71,8 +71,8 @@ ENTRY := child/entry.c
 CHILD := $(filter-out $(ENTRY),$(wildcard child/*.c))
 # The library that warm applications are executed with, and what it shares with those who execute the others.
 WARM := $(wildcard warm/*.c)
-WARM_SHARED := child/environment.c child/memfd.c child/program.c common/descriptors.c common/index.c common/step.c \
-	common/warm.c common/wire.c fcgi-bridge/error-page.c fcgi-bridge/record.c
+WARM_SHARED := child/environment.c child/memfd.c child/program.c common/descriptors.c common/index.c common/rseq.c \
+	common/step.c common/warm.c common/wire.c fcgi-bridge/error-page.c fcgi-bridge/record.c
 ZYGOTE := sandboxd/zygote-main.c sandboxd/root.c sandboxd/jail.c
 BROKER := $(filter-out $(ZYGOTE),$(wildcard sandboxd/*.c))
 

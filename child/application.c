@@ -41,27 +41,29 @@ static int step_landlock(const struct jail *jail, const struct jail_request *req
         return keyed_call(jail->key, SYS_landlock_restrict_self, jail->landlock, 0, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-/* The script that the request names, where the service has scripts. `folder` has room for any script's path.
- */
-static int step_script(const struct jail *jail, const struct jail_request *request, char *folder, size_t size)
+/* Whether the request names a script: the service has some, and this is for a request. */
+static bool has_script(const struct jail *jail, const struct jail_request *request)
 {
-        const char *directory = index_text(jail->index, jail->service->script_directory);
-        const char *slash = strrchr(request->spawn->script, '/');
+        return index_text(jail->index, jail->service->script_directory) && request->fds.command < 0 &&
+               !is_warm(request);
+}
+
+static int step_script(const struct jail *jail, const struct jail_request *request)
+{
         int fd;
 
-        if (!directory || request->fds.command >= 0 || is_warm(request))
+        if (!has_script(jail, request))
                 return 0;
-        fd = program_check_script(directory, request->spawn->script);
+        fd = program_check_script(index_text(jail->index, jail->service->script_directory), request->spawn->script);
         if (fd < 0)
                 return fd;
         close_fd(fd);
-        snprintf(folder, size, "%.*s", (int)(slash - request->spawn->script), request->spawn->script);
         return 0;
 }
 
 static int step_program(const struct jail *jail, const struct jail_request *request, struct application *application)
 {
-        static char *argv[PROGRAM_ARGUMENTS_MAX + 1];
+        char **argv = application->arguments;
         int r = request->fds.command < 0 ? program_arguments(jail->index, jail->service, argv)
                                          : program_command(request->fds.command, argv);
 
@@ -69,20 +71,28 @@ static int step_program(const struct jail *jail, const struct jail_request *requ
                 return r;
         if (!argv[0])
                 argv[0] = (char *)(uintptr_t)request->spawn->script;
-        application->argv = argv;
         return program_open(argv[0], &application->program);
 }
 
+/* Of a script that has been judged, and so has one. */
+static int change_to_folder(const char *script)
+{
+        char folder[WIRE_SCRIPT_SIZE];
+
+        snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(script, '/') - script), script);
+        return chdir(folder) < 0 ? -errno : 0;
+}
+
 /* WorkingDirectory=, or the script's folder; where there is no script yet, that of all scripts. */
-static int step_directory(const struct jail *jail, const struct jail_request *request, const char *folder)
+static int step_directory(const struct jail *jail, const struct jail_request *request)
 {
         const char *directory = index_text(jail->index, jail->service->working_directory);
 
+        if (!directory && has_script(jail, request))
+                return change_to_folder(request->spawn->script);
         if (!directory && is_warm(request))
                 directory = index_text(jail->index, jail->service->script_directory);
-        if (!directory)
-                directory = *folder ? folder : "/";
-        return chdir(directory) < 0 ? -errno : 0;
+        return chdir(directory ? directory : "/") < 0 ? -errno : 0;
 }
 
 /* The strings of a span into an array of ENVIRONMENT_MAX. */
@@ -98,9 +108,9 @@ static int strings(const struct index *index, struct index_span span, const char
 
 /* Only here, as the identity and with nothing left to lose, is anything read that a client wrote. */
 static int build_environment(const struct jail *jail, const struct jail_request *request,
-        const struct environment_policy *policy, struct environment *environment)
+        const struct environment_policy *policy, struct application *application)
 {
-        static char block[WIRE_ENVIRONMENT_MAX + 1];
+        struct environment *environment = &application->environment;
         const struct environment_facts nobody = {"", "", "", "", ""};
         const struct environment_facts facts = {
                 .user = request->spawn->user,
@@ -113,11 +123,14 @@ static int build_environment(const struct jail *jail, const struct jail_request 
         int r;
 
         if (is_warm(request)) {
-                r = environment_build(environment, policy, block, 0, &nobody);
-                return r < 0 ? r : warm_variables_add(environment, jail->index, jail->service, block, sizeof(block));
+                r = environment_build(environment, policy, application->block, 0, &nobody);
+                return r < 0 ? r
+                             : warm_variables_add(environment, jail->index, jail->service, application->block,
+                                       sizeof(application->block));
         }
-        r = memfd_read(request->fds.always[SPAWN_FD_ENVIRONMENT], block, sizeof(block), &size);
-        return r < 0 ? r : environment_build(environment, policy, block, size, &facts);
+        r = memfd_read(
+                request->fds.always[SPAWN_FD_ENVIRONMENT], application->block, sizeof(application->block), &size);
+        return r < 0 ? r : environment_build(environment, policy, application->block, size, &facts);
 }
 
 static int step_environment(
@@ -129,21 +142,20 @@ static int step_environment(
 
         if (r == 0)
                 r = strings(jail->index, jail->service->environment, set, &policy.n_set);
-        return r < 0 ? r : build_environment(jail, request, &policy, &application->environment);
+        return r < 0 ? r : build_environment(jail, request, &policy, application);
 }
 
 int application_prepare(
         const struct jail *jail, struct jail_request *request, struct application *ret_application, enum step *ret_step)
 {
-        static char folder[WIRE_SCRIPT_SIZE];
         int r;
 
         JAIL_STEP(STEP_DEATH_SIGNAL, step_death_signal());
         JAIL_STEP(STEP_LANDLOCK, step_landlock(jail, request));
-        JAIL_STEP(STEP_SCRIPT, step_script(jail, request, folder, sizeof(folder)));
+        JAIL_STEP(STEP_SCRIPT, step_script(jail, request));
         JAIL_STEP(STEP_PROGRAM, step_program(jail, request, ret_application));
         JAIL_STEP(STEP_ENVIRONMENT, step_environment(jail, request, ret_application));
-        JAIL_STEP(STEP_DIRECTORY, step_directory(jail, request, folder));
+        JAIL_STEP(STEP_DIRECTORY, step_directory(jail, request));
         return 0;
 }
 
@@ -264,11 +276,11 @@ static int step_exec(const struct jail *jail, const struct application *applicat
 
         if (jail->entry < 0) {
                 program.fd = APPLICATION_FD_PROGRAM;
-                return program_exec(&program, application->argv, environment);
+                return program_exec(&program, application->arguments, environment);
         }
         argv[0] = kinds;
-        for (size_t i = 0; application->argv[i]; i++)
-                argv[i + 1] = application->argv[i];
+        for (size_t i = 0; application->arguments[i]; i++)
+                argv[i + 1] = application->arguments[i];
         return program_exec(&entry, argv, environment);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stddef.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -14,12 +15,23 @@
  * the jail they are ordered, and each is fatal.
  */
 
-/* What is ready to execute. */
+/*
+ * What is ready to execute; too large for a stack. Each page that a request writes to is copied for it, and most write
+ * to two of this: the environment is written from where its parts meet, of the rest they write the beginnings.
+ */
 struct application {
+        _Alignas(4096) char before[1024];
         struct environment environment;
         struct program program;
-        char **argv;
+        char *arguments[PROGRAM_ARGUMENTS_MAX + 1];
+        char block[WIRE_ENVIRONMENT_MAX + 1]; /* the request's variables: memfd_read() */
 };
+
+#define APPLICATION_PAGE(member) (offsetof(struct application, member) / 4096)
+
+_Static_assert(APPLICATION_PAGE(environment.own_left) == APPLICATION_PAGE(environment.variables[64]) &&
+                       APPLICATION_PAGE(arguments) == APPLICATION_PAGE(block[512]),
+        "two pages");
 
 /*
  * The descriptors that the application's process has in its last steps; all of them but the standard streams, and those
@@ -56,8 +68,8 @@ static inline char application_stream_kind(const struct stat *st)
 
 /*
  * In a process that jail_enter() has made the identity: confines it further, judges the script and the program, and
- * builds the environment. The memory that ret_application points into is static. Returns 0, or a negative errno with
- * *ret_step naming the step.
+ * builds the environment. Arguments point into the index, the request and program.c's memory. Returns 0, or a negative
+ * errno with *ret_step naming the step.
  */
 int application_prepare(const struct jail *jail, struct jail_request *request, struct application *ret_application,
         enum step *ret_step);

@@ -26,6 +26,8 @@ int capabilities_keep(uint64_t kept);
 int capabilities_drop(uint64_t key);
 
 /*
+ * capget(2) itself: libcap allocates memory, and each page that a process writes to after fork(2) is copied first.
+ *
  * Whether the effective, permitted, inheritable and ambient set are empty; the kernel keeps in the ambient set only
  * what is both permitted and inheritable.
  */

@@ -39,6 +39,7 @@
 #include "common/descriptors.h"
 #include "common/keyed.h"
 #include "common/landlock.h"
+#include "common/rseq.h"
 #include "common/sanitizer.h"
 #include "sandboxd/root.h"
 
@@ -348,6 +349,7 @@ int main(int argc, char **argv)
                 fprintf(stderr, "%s is started by sandboxd, not by hand\n", argv[0]);
                 return EXIT_FAILURE;
         }
+        rseq_unregister();
         number = parse_id(argv[1]);
         r = index_open(ZYGOTE_FD_INDEX, &index);
         if (r == 0 && number >= index.header->services.count)

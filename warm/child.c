@@ -8,8 +8,8 @@
 
 #include "common/cleanup.h"
 #include "common/descriptors.h"
+#include "common/rseq.h"
 #include "warm/event.h"
-#include "warm/rseq.h"
 
 _Static_assert(WIRE_FD_STDERR == WIRE_FD_FRONT + 1, "child_fd()");
 
