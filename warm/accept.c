@@ -31,7 +31,7 @@
  *   watch.c      what it was made of is watched from now on
  *   snapshot.c   what the linker has relocated becomes a file's, which a fork need not copy
  *   zygote.c     it keeps a child in every slot; fork.c makes one
- *   child.c      a child makes itself apart, and takes one request; rseq.c, reseed.c
+ *   child.c      a child makes itself apart, and takes one request; reseed.c
  *   request.c    the request is judged and handed to the application; fastcgi.c
  *
  * This file is the program: it has the state, because accept(2) has no room for any.
@@ -168,6 +168,7 @@ static bool go_on(const char **ret_request)
         warm.stage = STAGE_CHILD;
         child_begin(settings, &warm.files, &warm.reseed);
         rehearsal_populate(&warm.rehearsal);
+        request_prepare();
         child_take(settings, slot, &warm.child);
         return false;
 }

@@ -19,7 +19,10 @@
 #define PAGE_OF_A_FILE (UINT64_C(1) << 61) /* or shared memory */
 #define PAGE_EXCLUSIVE (UINT64_C(1) << 56) /* mapped once */
 
-enum { BATCH = 512 };
+enum {
+        BATCH = 512,
+        WINDOW = 64 * 1024, /* the kernel's default of fault_around_bytes: what one fault on a file maps at most */
+};
 
 void rehearsal_open(struct rehearsal *rehearsal, const struct settings *settings)
 {
@@ -50,26 +53,49 @@ static void end_witness(pid_t witness)
                 ;
 }
 
-static void note(struct rehearsal *rehearsal, char *start, size_t size)
+static void note(struct rehearsal_pages *pages, char *start, size_t size)
 {
-        size_t last = rehearsal->n_ranges - 1;
+        size_t last = pages->n_ranges - 1;
 
-        if (rehearsal->n_pages == REHEARSAL_PAGES_MAX)
+        if (pages->n_pages == REHEARSAL_PAGES_MAX)
                 return;
-        if (rehearsal->n_ranges > 0 && rehearsal->ranges[last].start + rehearsal->ranges[last].size == start) {
-                rehearsal->ranges[last].size += size;
-        } else if (rehearsal->n_ranges < REHEARSAL_RANGES_MAX) {
-                rehearsal->ranges[rehearsal->n_ranges].start = start;
-                rehearsal->ranges[rehearsal->n_ranges++].size = size;
+        if (pages->n_ranges > 0 && pages->ranges[last].start + pages->ranges[last].size == start) {
+                pages->ranges[last].size += size;
+        } else if (pages->n_ranges < REHEARSAL_RANGES_MAX) {
+                pages->ranges[pages->n_ranges].start = start;
+                pages->ranges[pages->n_ranges++].size = size;
         } else {
                 return;
         }
-        rehearsal->n_pages++;
+        pages->n_pages++;
 }
 
-static bool was_written(uint64_t page)
+/* Memory of the process's own, in which a fork has to copy what it writes to. */
+static bool is_written(const struct smaps_region *found)
 {
-        return page & PAGE_PRESENT && page & PAGE_EXCLUSIVE && !(page & PAGE_OF_A_FILE);
+        return found->plain && found->protection & PROT_WRITE && found->anonymous > 0;
+}
+
+/* A file that is read or executed: nothing is lost when its pages are unmapped. */
+static bool is_read(const struct smaps_region *found)
+{
+        return found->plain && !(found->protection & PROT_WRITE) && found->anonymous == 0 && found->path[0] == '/';
+}
+
+static void note_written(struct rehearsal *rehearsal, uintptr_t at, size_t size, uint64_t page)
+{
+        if (page & PAGE_PRESENT && page & PAGE_EXCLUSIVE && !(page & PAGE_OF_A_FILE))
+                note(&rehearsal->written, (char *)at, size);
+}
+
+static void note_read(struct rehearsal *rehearsal, uintptr_t at, size_t size, uint64_t page)
+{
+        struct rehearsal_pages *read = &rehearsal->read;
+
+        if (!(page & PAGE_PRESENT) ||
+                (read->n_ranges > 0 && (uintptr_t)read->ranges[read->n_ranges - 1].start / WINDOW == at / WINDOW))
+                return;
+        note(read, (char *)at, size);
 }
 
 static int look(const struct smaps_region *found, void *context)
@@ -78,7 +104,7 @@ static int look(const struct smaps_region *found, void *context)
         size_t page = (size_t)sysconf(_SC_PAGESIZE);
         uint64_t pages[BATCH];
 
-        if (found->anonymous == 0 || !found->plain || !(found->protection & PROT_WRITE))
+        if (!is_written(found) && !is_read(found))
                 return 0;
         for (uintptr_t at = found->start; at < found->end;) {
                 size_t wanted = (found->end - at) / page < BATCH ? (found->end - at) / page : BATCH;
@@ -88,8 +114,7 @@ static int look(const struct smaps_region *found, void *context)
                 if (n < (ssize_t)sizeof(*pages))
                         return -EIO;
                 for (size_t i = 0; i < (size_t)n / sizeof(*pages); i++, at += page)
-                        if (was_written(pages[i]))
-                                note(rehearsal, (char *)at, page);
+                        (is_read(found) ? note_read : note_written)(rehearsal, at, page, pages[i]);
         }
         return 0;
 }
@@ -103,6 +128,14 @@ void rehearsal_end(struct rehearsal *rehearsal, const struct settings *settings)
         rehearsal->pagemap = close_fd(rehearsal->pagemap);
 }
 
+static int forget(const struct smaps_region *found, void *context)
+{
+        (void)context;
+        if (is_read(found))
+                (void)madvise((void *)found->start, found->end - found->start, MADV_DONTNEED);
+        return 0;
+}
+
 /* What was shared is private in a child, and so it has to be here. What cannot be so ends this process later. */
 static bool begin(struct rehearsal *rehearsal, const struct settings *settings)
 {
@@ -114,6 +147,7 @@ static bool begin(struct rehearsal *rehearsal, const struct settings *settings)
                 private_make(settings->proc, &own, reason, sizeof(reason)) != 0)
                 return false;
         rehearsal->witness = start_witness();
+        (void)smaps_read(settings->proc, forget, NULL); /* what is not unmapped, children get for nothing */
         return rehearsal->witness > 0;
 }
 
@@ -128,8 +162,14 @@ bool rehearsal_goes_on(struct rehearsal *rehearsal, const struct settings *setti
         return false;
 }
 
+static void populate(const struct rehearsal_pages *pages, int advice)
+{
+        for (size_t i = 0; i < pages->n_ranges; i++)
+                (void)madvise(pages->ranges[i].start, pages->ranges[i].size, advice);
+}
+
 void rehearsal_populate(const struct rehearsal *rehearsal)
 {
-        for (size_t i = 0; i < rehearsal->n_ranges; i++)
-                (void)madvise(rehearsal->ranges[i].start, rehearsal->ranges[i].size, MADV_POPULATE_WRITE);
+        populate(&rehearsal->read, MADV_POPULATE_READ);
+        populate(&rehearsal->written, MADV_POPULATE_WRITE);
 }

@@ -8,12 +8,13 @@
 #include "warm/settings.h"
 
 /*
- * What a request writes to, so that a child can have pages of its own for it before the request is there, in a few
- * calls: each page that it comes to write to otherwise is a page fault.
+ * What memory a request uses, so that a child can have it before the request is there: each page is a page fault
+ * otherwise, while somebody waits.
  *
  * It is seen by letting the application answer its last WarmUpRequest= once more, while a fork of it, a witness, does
- * nothing: pages that the two of them do not share any more have been written to. Nothing is learnt from what a client
- * has asked for.
+ * nothing: pages that the two of them do not share any more have been written to. Of the files that it has loaded, all
+ * pages are unmapped before: those that are mapped afterwards have been read or executed. Nothing is learnt from what a
+ * client has asked for.
  */
 
 enum {
@@ -21,15 +22,20 @@ enum {
         REHEARSAL_PAGES_MAX = 2048, /* each child that waits has as many; those beyond it gets when it needs them */
 };
 
-struct rehearsal {
-        int pagemap;   /* -1: none, or no more */
-        pid_t witness; /* 0: the rehearsal has not begun */
+struct rehearsal_pages {
         size_t n_pages;
         size_t n_ranges;
         struct {
                 char *start;
                 size_t size;
         } ranges[REHEARSAL_RANGES_MAX];
+};
+
+struct rehearsal {
+        int pagemap;   /* -1: none, or no more */
+        pid_t witness; /* 0: the rehearsal has not begun */
+        struct rehearsal_pages written;
+        struct rehearsal_pages read; /* of files; one page in each window: the kernel maps those around it, too */
 };
 
 /*
@@ -50,5 +56,5 @@ bool rehearsal_goes_on(struct rehearsal *rehearsal, const struct settings *setti
  */
 void rehearsal_end(struct rehearsal *rehearsal, const struct settings *settings);
 
-/* In a child: the pages become its own. What fails costs a page fault later. */
+/* In a child: it gets these pages, those to be written to as its own. What fails costs a page fault later. */
 void rehearsal_populate(const struct rehearsal *rehearsal);

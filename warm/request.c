@@ -14,6 +14,19 @@
 
 enum { BLOCK_MAX = WIRE_ENVIRONMENT_MAX + 64 * 1024 }; /* with Environment= and what is ours */
 
+static struct {
+        struct environment environment;
+        char block[WIRE_ENVIRONMENT_MAX + 1]; /* which the environment points into */
+        char packed[BLOCK_MAX];
+} memory;
+
+void request_prepare(void)
+{
+        memory.environment.own[ENVIRONMENT_OWN - 1] = '\0';
+        memory.environment.variables[0] = NULL;
+        memory.block[0] = memory.packed[0] = '\0';
+}
+
 /* What the bridge answers where a cold request fails so. It goes to the connection, or to standard output. */
 static _Noreturn void refuse(const struct child *child, unsigned status, const char *what, int error)
 {
@@ -67,21 +80,19 @@ static int read_connection(int fd, char *block, size_t size)
 
 static const struct environment *read_environment(const struct settings *settings, const struct child *child)
 {
-        static char block[WIRE_ENVIRONMENT_MAX + 1];
-        static struct environment environment;
         const struct warm_request *request = &child->request;
         size_t size = request->environment_size;
         int r;
 
         if (request->kind == WIRE_CONNECTION)
-                r = read_connection(child_fd(child, WIRE_FD_APPLICATION), block, size);
+                r = read_connection(child_fd(child, WIRE_FD_APPLICATION), memory.block, size);
         else
-                r = memfd_read(child_fd(child, WIRE_FD_ENVIRONMENT), block, sizeof(block), &size);
+                r = memfd_read(child_fd(child, WIRE_FD_ENVIRONMENT), memory.block, sizeof(memory.block), &size);
         if (r == 0)
-                r = request_environment(settings, request, block, size, &environment);
+                r = request_environment(settings, request, memory.block, size, &memory.environment);
         if (r < 0)
                 refuse(child, 500, "the environment of the request", -r);
-        return &environment;
+        return &memory.environment;
 }
 
 static unsigned script_status(int error)
@@ -130,18 +141,17 @@ int request_connection(const struct settings *settings, struct child *child)
 
 int request_pack(const struct environment *environment, const char **ret_block, size_t *ret_size)
 {
-        static char block[BLOCK_MAX];
         size_t used = 0;
 
         for (size_t i = 0; i < environment->n_variables; i++) {
                 size_t length = strlen(environment->variables[i]) + 1;
 
-                if (sizeof(block) - used < length)
+                if (sizeof(memory.packed) - used < length)
                         return -E2BIG;
-                memcpy(block + used, environment->variables[i], length);
+                memcpy(memory.packed + used, environment->variables[i], length);
                 used += length;
         }
-        *ret_block = block;
+        *ret_block = memory.packed;
         *ret_size = used;
         return 0;
 }

@@ -14,6 +14,9 @@
  * Calls that are made: recvfrom, sendto, openat2, openat, fstat, pread64, getuid, chdir, dup3, close, write.
  */
 
+/* Before there is a request: writes once to each page that most requests write to here. */
+void request_prepare(void);
+
 /* For accept(2): a connection on which the application finds BEGIN_REQUEST and PARAMS. */
 int request_connection(const struct settings *settings, struct child *child);
 

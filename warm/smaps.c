@@ -38,10 +38,11 @@ static bool has_flag(const char *line, const char *flag)
         return false;
 }
 
-/* Those of readable, writable and executable memory; "ac" and "nr" are about accounting, "sd" about tracing. */
+/* Those of readable, writable and executable memory; "ac" and "nr" are about accounting, "sd" about tracing, "gd" the
+ * stack's. */
 static bool are_plain(const char *line)
 {
-        static const char *const plain[] = {"rd", "wr", "ex", "mr", "mw", "me", "ac", "nr", "sd"};
+        static const char *const plain[] = {"rd", "wr", "ex", "mr", "mw", "me", "ac", "nr", "sd", "gd"};
 
         for (const char *word = strchr(line, ' '); word && word[1] >= 'a'; word = strchr(word + 1, ' ')) {
                 size_t i = 0;

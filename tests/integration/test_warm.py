@@ -476,7 +476,7 @@ def test_a_file_that_changes_renews_the_zygote_without_losing_a_request(stack):
     new.write_text(VERSION.format("two"))
     os.replace(new, script)
     wait_for(lambda: [z for z in zygotes(stack, "php") if "a file has changed" in z], "the renewal in the log")
-    wait_for(lambda: results[-1].body.endswith(b" two"), "the new answer")
+    wait_for(lambda: results and results[-1].body.endswith(b" two"), "the new answer")
     wait_for(lambda: len([z for z in zygotes(stack, "php") if ": ready" in z]) >= 2, "another zygote")
     stop.set()
     thread.join()

@@ -364,6 +364,17 @@ def test_what_a_rehearsal_writes_to_is_there(warm, folder, request_, most, least
         assert least <= int(ask(broker, "touch", script=f"{folder}/page/index")["faults"]) <= most
 
 
+@pytest.mark.parametrize("request_, most, least", [("/index?look", 4, 0), ("/index", 10_000, 10)])
+def test_what_a_rehearsal_reads_of_files_is_there(warm, folder, request_, most, least):
+    """40 windows of 64 KiB, one or a few of which a fault maps; none is left where they were mapped before."""
+    (folder / "page").mkdir(exist_ok=True)
+    (folder / "page" / "index").write_text("")
+    broker = warm(scripts=folder / "page", requests=[request_])
+    broker.ready()
+    for _ in range(3):
+        assert least <= int(ask(broker, "look", script=f"{folder}/page/index")["faults"]) <= most
+
+
 def test_a_rehearsal_needs_a_dumpable_process(warm, folder, program):
     """Its pages are looked up by a descriptor from before; one that could not be opened is no failure."""
     hidden = folder / "hidden"
