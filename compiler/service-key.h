@@ -14,7 +14,7 @@
 
 /*
  * A key of [Service]: what reads its value, and where the value goes. `target` is an offset into struct
- * draft; `detail` is the reader's own: a flag, an RLIMIT_ number, a maximum.
+ * draft; `detail` is the reader's own: a flag, an RLIMIT_ number, a bound.
  */
 struct key {
         const char *name;
@@ -53,7 +53,7 @@ void key_read_umask(struct draft *draft, const char *value);
 void key_read_nice(struct draft *draft, const char *value);
 void key_read_limit(struct draft *draft, const char *value); /* detail: RLIMIT_… */
 void key_read_memory_max(struct draft *draft, const char *value);
-void key_read_tasks_max(struct draft *draft, const char *value);
+void key_read_tasks_max(struct draft *draft, const char *value); /* detail: the minimum */
 void key_read_cpu_weight(struct draft *draft, const char *value);
 
 /* Lists: */

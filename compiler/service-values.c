@@ -198,8 +198,10 @@ void key_read_tasks_max(struct draft *draft, const char *value)
                 return;
         if (strcmp(value, "infinity") == 0)
                 *(uint64_t *)key_target(draft) = UINT64_MAX;
-        else if (value_number(value, UINT32_MAX, key_target(draft)) < 0 || *(uint64_t *)key_target(draft) < 2)
-                key_wrong(draft, "an application has an init beside it", "'%s' is not a number from 2 on", value);
+        else if (value_number(value, UINT32_MAX, key_target(draft)) < 0 ||
+                 *(uint64_t *)key_target(draft) < (uint64_t)draft->key->detail)
+                key_wrong(draft, "an application has an init beside it, and the service a zygote",
+                        "'%s' is not a number from %d on", value, (int)draft->key->detail);
 }
 
 void key_read_cpu_weight(struct draft *draft, const char *value)

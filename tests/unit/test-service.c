@@ -101,6 +101,10 @@ static void test_controllers(void **state)
                 {"cpuset cpu io pids", "MemoryMax=64M", false},
                 {"memory pids", "TasksMax=10", true},
                 {"memory", "TasksMax=10", false},
+                {"pids", "TasksMax=3", true}, /* zygote, keeper of the namespace, application */
+                {"pids", "TasksMax=2", false},
+                {"pids", "RequestTasksMax=2", true},
+                {"pids", "RequestTasksMax=1", false},
                 {"cpu", "CPUWeight=0", false},
                 {"cpu", "CPUWeight=10000", true},
                 {"cpu", "CPUWeight=10001", false},
