@@ -80,7 +80,7 @@ static int change_to_folder(const char *script)
         char folder[WIRE_SCRIPT_SIZE];
 
         snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(script, '/') - script), script);
-        return chdir(folder) < 0 ? -errno : 0;
+        return chdir(*folder ? folder : "/") < 0 ? -errno : 0;
 }
 
 /* WorkingDirectory=, or the script's folder; where there is no script yet, that of all scripts. */

@@ -17,7 +17,7 @@
 
 /*
  * What is ready to execute; too large for a stack. Each page that a request writes to is copied for it, and most write
- * to two of this: the environment is written from where its parts meet, of the rest they write the beginnings.
+ * to two or three of this: to the environment from where its parts meet, and to the beginnings of the rest.
  */
 struct application {
         _Alignas(4096) char before[1024];

@@ -26,9 +26,9 @@ struct connection;
 int deadline_start(struct bridge *bridge);
 
 /*
- * Sets one to `usec` from now, in place of what it was. At that time, or a millisecond later, what the list above says
- * comes about, and the connection is settled. When that cannot be seen to, the connection is dead: without its timer it
- * would have no limit at all.
+ * Sets one to `usec` from now, in place of what it was. At that time, or up to a millisecond later, what the list above
+ * says comes about, and the connection is settled. When that cannot be seen to, the connection is dead: without its
+ * timer it would have no limit at all.
  */
 void deadline_set(struct connection *connection, enum deadline which, uint64_t usec);
 void deadline_drop(struct connection *connection, enum deadline which);

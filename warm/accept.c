@@ -26,7 +26,7 @@
  *   settings.c   before main(): what the broker said, and where our descriptors are
  *   accept.c     the application asks for its first connection
  *   warm-up.c    it is given the operator's own, one after the other; answer.c judges what it answers
- *   rehearsal.c  the last one again: what memory does a request write to?
+ *   rehearsal.c  the last one again: what memory does a request use?
  *   fitness.c    may it be forked? smaps.c and private.c see to its memory, files.c to its descriptors
  *   watch.c      what it was made of is watched from now on
  *   snapshot.c   what the linker has relocated becomes a file's, which a fork need not copy

@@ -82,20 +82,25 @@ static bool is_read(const struct smaps_region *found)
         return found->plain && !(found->protection & PROT_WRITE) && found->anonymous == 0 && found->path[0] == '/';
 }
 
-static void note_written(struct rehearsal *rehearsal, uintptr_t at, size_t size, uint64_t page)
+/* Of `count` pages from `at` on: notes those that were written to or, in a file, the first that is there of each
+ * window. */
+static void note_some(
+        struct rehearsal *rehearsal, bool of_file, uintptr_t at, size_t size, const uint64_t *pages, size_t count)
 {
-        if (page & PAGE_PRESENT && page & PAGE_EXCLUSIVE && !(page & PAGE_OF_A_FILE))
-                note(&rehearsal->written, (char *)at, size);
-}
+        bool window_noted = false;
 
-static void note_read(struct rehearsal *rehearsal, uintptr_t at, size_t size, uint64_t page)
-{
-        struct rehearsal_pages *read = &rehearsal->read;
-
-        if (!(page & PAGE_PRESENT) ||
-                (read->n_ranges > 0 && (uintptr_t)read->ranges[read->n_ranges - 1].start / WINDOW == at / WINDOW))
-                return;
-        note(read, (char *)at, size);
+        for (size_t i = 0; i < count; i++, at += size) {
+                if (at % WINDOW == 0)
+                        window_noted = false;
+                if (!(pages[i] & PAGE_PRESENT) || window_noted)
+                        continue;
+                if (of_file) {
+                        note(&rehearsal->read, (char *)at, size);
+                        window_noted = true;
+                } else if (pages[i] & PAGE_EXCLUSIVE && !(pages[i] & PAGE_OF_A_FILE)) {
+                        note(&rehearsal->written, (char *)at, size);
+                }
+        }
 }
 
 static int look(const struct smaps_region *found, void *context)
@@ -113,8 +118,8 @@ static int look(const struct smaps_region *found, void *context)
 
                 if (n < (ssize_t)sizeof(*pages))
                         return -EIO;
-                for (size_t i = 0; i < (size_t)n / sizeof(*pages); i++, at += page)
-                        (is_read(found) ? note_read : note_written)(rehearsal, at, page, pages[i]);
+                note_some(rehearsal, is_read(found), at, page, pages, (size_t)n / sizeof(*pages));
+                at += (size_t)n / sizeof(*pages) * page;
         }
         return 0;
 }

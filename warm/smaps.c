@@ -62,8 +62,8 @@ static bool read_field(const char *line, struct smaps_region *region)
 
         if (sscanf(line, "Private_Dirty: %lu", &kilobytes) == 1)
                 region->private_dirty = kilobytes * 1024;
-        else if (sscanf(line, "Anonymous: %lu", &kilobytes) == 1)
-                region->anonymous = kilobytes * 1024;
+        else if (sscanf(line, "Anonymous: %lu", &kilobytes) == 1 || sscanf(line, "Swap: %lu", &kilobytes) == 1)
+                region->anonymous += kilobytes * 1024; /* in memory, and elsewhere */
         if (strncmp(line, "VmFlags:", 8) != 0)
                 return false;
         region->shared_writable = has_flag(line, "sh") && has_flag(line, "mw");

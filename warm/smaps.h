@@ -16,7 +16,7 @@ struct smaps_region {
         bool shared_writable; /* what is written to it others see; also if it is only mprotect(2) away from that */
         bool plain;           /* private, and nothing was asked for it beyond mmap(2) and mprotect(2) */
         size_t private_dirty; /* bytes that are this process's own */
-        size_t anonymous;     /* bytes that are no file's, or not any more */
+        size_t anonymous;     /* bytes that are no file's, or not any more; with those that are swapped out */
         const char *path;     /* of the file; empty, or a name in brackets, for other memory */
 };
 

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import threading
+import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -175,9 +176,14 @@ def test_all_capability_sets_in_a_request_s_pid_namespace_are_empty(stack):
 
 
 def test_a_short_response_is_sent_in_one_piece(stack, tmp_path):
-    """Of a request that is over soon, the bridge reads the output when it has ended: see RELAY_OUTPUT_USEC."""
+    """A request that is over within RELAY_OUTPUT_USEC has its output read when it has ended."""
+    quick = 0
     with traced([stack.bridge.pid], tmp_path, "-e", "trace=sendto"):
-        run(stack, COUNTED, threads=1)
-    sent = calls(tmp_path)[stack.bridge.pid]
-    # In two pieces, output and end, at most those that the machine was busy for.
-    assert COUNTED <= len(sent) < 2 * COUNTED
+        for _ in range(COUNTED):
+            begun = time.monotonic()
+            assert stack.request("cgi", "echo").status == 200
+            quick += time.monotonic() - begun < 0.004
+    sent = len(calls(tmp_path)[stack.bridge.pid])
+    assert COUNTED <= sent <= 2 * COUNTED - quick, "of the others, output and end may have been apart"
+    if not quick:
+        pytest.skip("no request was quick on this machine, at this moment")

@@ -235,7 +235,7 @@ def rests(folder, seen):
 def test_the_compiler_rests_for_a_large_map_and_not_for_many_services(tmp_path):
     """Each service takes milliseconds, for its filters."""
     keys = {"FrontEndUser": "root", "ScriptDirectory": "/usr/lib/cgi-bin", "BindReadOnlyPaths": "/usr"}
-    many = {f"s{n}": keys for n in range(200)}
+    many = {f"s{n}": keys for n in range(400)}
     lib.write_configuration(tmp_path / "many", {"cgi": keys, **many}, {"1.map": small(FIRST)})
     lib.write_configuration(tmp_path / "large", {"cgi": keys}, {"1.map": large(FIRST) * 5})
     assert not rests(tmp_path / "many", tmp_path / "many.trace")

@@ -282,6 +282,12 @@ def test_a_script_runs_in_its_own_folder_under_its_own_name(stack):
     assert seen["argv"] == ["/apps/app"] and seen["cwd"] == "/apps"
 
 
+def test_a_script_at_the_top_runs_there(make_stack):
+    one = make_stack({"top": {"ScriptDirectory": "/", "BindReadOnlyPaths": "@BASE@/apps/app:/app"}})
+    seen = report(one.request("top", script="/app"))
+    assert seen["argv"] == ["/app"] and seen["cwd"] == "/"
+
+
 def test_a_shell_script_and_a_python_script_run(stack):
     response = stack.request("system", user="alice", script="/apps/hello.sh")
     assert response.body == b"hello /apps/hello.sh alice\n"

@@ -364,12 +364,12 @@ def test_what_a_rehearsal_writes_to_is_there(warm, folder, request_, most, least
         assert least <= int(ask(broker, "touch", script=f"{folder}/page/index")["faults"]) <= most
 
 
-@pytest.mark.parametrize("request_, most, least", [("/index?look", 4, 0), ("/index", 10_000, 10)])
-def test_what_a_rehearsal_reads_of_files_is_there(warm, folder, request_, most, least):
-    """40 windows of 64 KiB, one or a few of which a fault maps; none is left where they were mapped before."""
+@pytest.mark.parametrize("requests, most, least", [(["/index?look"], 4, 0), (["/index?look", "/index"], 10_000, 10)])
+def test_what_a_rehearsal_reads_of_files_is_there(warm, folder, requests, most, least):
+    """40 windows of 64 KiB, one or a few of which a fault maps. What the last request has not read counts for nothing."""
     (folder / "page").mkdir(exist_ok=True)
     (folder / "page" / "index").write_text("")
-    broker = warm(scripts=folder / "page", requests=[request_])
+    broker = warm(scripts=folder / "page", requests=requests)
     broker.ready()
     for _ in range(3):
         assert least <= int(ask(broker, "look", script=f"{folder}/page/index")["faults"]) <= most
