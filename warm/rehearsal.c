@@ -13,6 +13,7 @@
 #include "warm/page.h"
 #include "warm/private.h"
 #include "warm/smaps.h"
+#include "warm/snapshot.h"
 
 /* The kernel's Documentation/admin-guide/mm/pagemap.rst */
 #define PAGE_PRESENT   (UINT64_C(1) << 63)
@@ -151,6 +152,7 @@ static bool begin(struct rehearsal *rehearsal, const struct settings *settings)
         if (fitness_count_threads(settings->proc, &n_threads) < 0 || n_threads != 1 ||
                 private_make(settings->proc, &own, reason, sizeof(reason)) != 0)
                 return false;
+        snapshot_take(settings->proc); /* so that it is seen what of these files requests read, too */
         rehearsal->witness = start_witness();
         (void)smaps_read(settings->proc, forget, NULL); /* what is not unmapped, children get for nothing */
         return rehearsal->witness > 0;

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -87,10 +88,14 @@ static bool fits(const struct region *region)
 
 void snapshot_take(int proc)
 {
+        sigset_t all, before;
+
         regions.count = 0;
-        if (smaps_read(proc, collect, NULL) < 0)
+        sigfillset(&all);
+        if (smaps_read(proc, collect, NULL) < 0 || sigprocmask(SIG_SETMASK, &all, &before) < 0)
                 return;
         for (size_t i = 0; i < regions.count; i++)
                 if (fits(&regions.list[i]))
                         replace(&regions.list[i]);
+        sigprocmask(SIG_SETMASK, &before, NULL);
 }

@@ -14,7 +14,8 @@
  */
 
 /*
- * To be called in a process that has one thread, with signals blocked: a handler would write to what has been copied
- * already. `proc` is a descriptor of a procfs. What cannot be replaced stays as it is: that costs time, nothing else.
+ * To be called in a process that has one thread. Signals wait: a handler would write to what has been copied already.
+ * `proc` is a descriptor of a procfs. What cannot be replaced stays as it is: that costs time, nothing else. Called
+ * again, it replaces what has been written to since.
  */
 void snapshot_take(int proc);

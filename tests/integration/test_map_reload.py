@@ -217,7 +217,8 @@ def rests(folder, seen):
     output, rules = (os.memfd_create(name, os.MFD_ALLOW_SEALING) for name in ("index", "map"))
     command = ["strace", "-o", trace, "-e", "trace=clock_nanosleep", "--quiet=all", lib.BUILD / "sandboxd-compile"]
     command += [f"--config={folder}", f"--output-fd={output}", f"--map-fd={rules}", "--yield"]
-    process = subprocess.Popen(command, pass_fds=(output, rules))
+    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # LeakSanitizer does not work under strace
+    process = subprocess.Popen(command, pass_fds=(output, rules), env=environment)
     try:
         wait_for(lambda: process.poll() is not None or trace.exists() and trace.read_text(), "the compiler")
         with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
