@@ -20,7 +20,7 @@
  * to two or three of this: to the environment from where its parts meet, and to the beginnings of the rest.
  */
 struct application {
-        _Alignas(4096) char before[1024];
+        _Alignas(4096) char before[1024]; /* so that they meet within a page */
         struct environment environment;
         struct program program;
         char *arguments[PROGRAM_ARGUMENTS_MAX + 1];
