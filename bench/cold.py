@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A static C CGI program, cold: ours against fcgiwrap, and against fcgiwrap running bubblewrap."""
 
-import contextlib
-
 import benchmark
 import checks
 import peers
@@ -31,15 +29,19 @@ def run(base, options):
     """Returns the rows of latest.json, and the lines of a table of absolute figures."""
     apps = compile_hello(base)
     benchmark.compile_static(HERE / "apps/bwrap-hello.c", apps / "bwrap-hello", f'-DHELLO_DIRECTORY="{apps}"')
-    with contextlib.ExitStack() as cleanup:
+
+    def start(cleanup, number):
+        folder = base / str(number)
+        folder.mkdir(mode=0o755)
         ours, group = benchmark.start_ours(cleanup, {"hello": SERVICE}, MAPS, [apps / "hello"])
         found = [
             Contender("ours", "sandboxd, confined", ours.door("hello"), "/apps/hello", checks.cold, group),
-            peers.fcgiwrap(cleanup, base, "fcgiwrap", "fcgiwrap", apps / "hello", options.connections),
+            peers.fcgiwrap(cleanup, folder, "fcgiwrap", "fcgiwrap", apps / "hello", options.connections),
             # As somebody else: the orphans that bubblewrap leaves to PID 1 count among the processes of its uid, which
             # LimitNPROC= limits, until they are reaped.
-            peers.fcgiwrap(cleanup, base, "bwrap", "fcgiwrap running bwrap", apps / "bwrap-hello", options.connections,
-                           checks.bubblewrap, uid=peers.OTHER_UID),
+            peers.fcgiwrap(cleanup, folder, "bwrap", "fcgiwrap running bwrap", apps / "bwrap-hello",
+                           options.connections, checks.bubblewrap, uid=peers.OTHER_UID),
         ]
-        port = cleanup.enter_context(benchmark.web_server(base, found))
-        return benchmark.run_all(WORK, found, port, options, GOALS)
+        return found, cleanup.enter_context(benchmark.web_server(folder, found))
+
+    return benchmark.run_anew(WORK, start, options, GOALS)

@@ -25,7 +25,7 @@ function delay() return math.random(0, 12) end
 """
 
 
-def rules(count):
+def rules(service, count):
     """`count` rules, mixed: users, networks of all lengths, hosts, suffixes. The last admits everybody."""
     generator = random.Random(count)
     lines = []
@@ -36,29 +36,33 @@ def rules(count):
         v4 = f"{network >> 24}.{network >> 16 & 255}.{network >> 8 & 255}.{network & 255}/{prefix}"
         if kind < 4:
             # The user of the requests among them, from an address that is not theirs.
-            lines.append(f"any user{i} 192.0.2.0/24 any 30002:30002" if i == 7 else f"any user{i} any any 30002:30002")
+            lines.append(f"{service} user{i} {'192.0.2.0/24' if i == 7 else 'any'} any 30002:30002")
         elif kind < 6:
-            lines.append(f"any somebody {v4} any 30003:30003")
+            lines.append(f"{service} somebody {v4} any 30003:30003")
         elif kind < 7:
-            lines.append(f"any somebody 2001:db8:{generator.getrandbits(16):x}::/48 any 30003:30003")
+            lines.append(f"{service} somebody 2001:db8:{generator.getrandbits(16):x}::/48 any 30003:30003")
         elif kind < 9:
-            lines.append(f"any nobody-else any www{i}.customer{i % 50000}.example 30004:30004")
+            lines.append(f"{service} nobody-else any www{i}.customer{i % 50000}.example 30004:30004")
         else:
-            lines.append(f"any user{i} any *.customer{i % 50000}.example 30005:30005")
-    return "\n".join([*lines, "any any any any 30001:30001"]) + "\n"
+            lines.append(f"{service} user{i} any *.customer{i % 50000}.example 30005:30005")
+    return "\n".join([*lines, f"{service} any any any 30001:30001"]) + "\n"
 
 
 @contextlib.contextmanager
-def stacks(base):
-    """Two of ours, alike but for the number of rules, behind one web server."""
+def started(base):
+    """
+    One of ours with two services, alike but for the number of rules for each. Two brokers would differ by more than the
+    rules: see benchmark.run_anew().
+    """
     apps = cold.compile_hello(base)
+    counts = {f"map{count}": count for count in (10, RULES)}
     with contextlib.ExitStack() as cleanup:
-        found, stack = [], None
-        for count in (10, RULES):
-            stack, group = benchmark.start_ours(cleanup, {f"map{count}": cold.SERVICE}, {"bench.map": rules(count)},
-                                                [apps / "hello"])
-            found.append(Contender(f"map{count}", f"map {count} rules", stack.door(f"map{count}"), "/apps/hello",
-                                   checks.cold, group, **ASKS))
+        stack, group = benchmark.start_ours(
+            cleanup, {name: cold.SERVICE for name in counts},
+            {f"{name}.map": rules(name, count) for name, count in counts.items()}, [apps / "hello"],
+        )
+        found = [Contender(name, f"map {count} rules", stack.door(name), "/apps/hello", checks.cold, group, **ASKS)
+                 for name, count in counts.items()]
         port = cleanup.enter_context(benchmark.web_server(base, found))
         for contender in found:
             contender.check(contender, port)
@@ -172,7 +176,7 @@ def measure_reloads(reloads, options):
 
 
 def run(base, options):
-    with stacks(base) as (stack, few, many, port):
+    with started(base) as (stack, few, many, port):
         results = benchmark.run_rounds([few, many], port, options)
         work = f"map {RULES} rules"
         rows = [
