@@ -7,15 +7,17 @@
 #include <time.h>
 
 enum {
-        CALLS = 4,          /* between two looks at the clock: of a map, some 10 µs of work */
-        FREE_USEC = 250000, /* of processor time from the first call on, without a rest */
-        STROKE_USEC = 400,  /* then work so long */
-        RESTS = 59,         /* and rest so many times as long */
+        FREE = 100000,     /* calls without a rest */
+        CALLS = 4,         /* then, between two looks at the clock: of a map, some 10 µs of work */
+        STROKE_USEC = 400, /* work so long */
+        RESTS = 119,       /* and rest so many times as long */
 };
+
+_Static_assert(FREE % CALLS == 0, "the clock is looked at when the free calls are over");
 
 static struct {
         bool active;
-        unsigned calls; /* of pace() */
+        uint64_t calls; /* of pace() */
         int64_t rested; /* processor time at the end of the last rest, µs */
         int64_t due;    /* monotonic time, µs: before this the stroke is not over */
 } state;
@@ -44,12 +46,10 @@ void pace(void)
 {
         int64_t now, worked;
 
-        if (!state.active)
+        if (!state.active || ++state.calls < FREE || state.calls % CALLS > 0)
                 return;
-        if (state.calls == 0)
-                state.rested = read_clock(CLOCK_PROCESS_CPUTIME_ID) + FREE_USEC;
-        if (++state.calls % CALLS > 0)
-                return;
+        if (state.calls == FREE)
+                state.rested = read_clock(CLOCK_PROCESS_CPUTIME_ID);
         now = read_clock(CLOCK_MONOTONIC);
         if (now < state.due)
                 return;
