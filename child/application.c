@@ -74,22 +74,13 @@ static int step_program(const struct jail *jail, const struct jail_request *requ
         return program_open(argv[0], &application->program);
 }
 
-/* Of a script that has been judged, and so has one. */
-static int change_to_folder(const char *script)
-{
-        char folder[WIRE_SCRIPT_SIZE];
-
-        snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(script, '/') - script), script);
-        return chdir(*folder ? folder : "/") < 0 ? -errno : 0;
-}
-
 /* WorkingDirectory=, or the script's folder; where there is no script yet, that of all scripts. */
 static int step_directory(const struct jail *jail, const struct jail_request *request)
 {
         const char *directory = index_text(jail->index, jail->service->working_directory);
 
         if (!directory && has_script(jail, request))
-                return change_to_folder(request->spawn->script);
+                return program_enter_folder(request->spawn->script);
         if (!directory && is_warm(request))
                 directory = index_text(jail->index, jail->service->script_directory);
         return chdir(directory ? directory : "/") < 0 ? -errno : 0;

@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "child/memfd.h"
 #include "common/cleanup.h"
+#include "common/wire.h"
 
 static bool is_safe(const struct stat *st)
 {
@@ -88,6 +90,14 @@ int program_check_script(const char *script_directory, const char *script)
         if (!S_ISREG(st.st_mode))
                 return -ENOENT;
         return is_safe(&st) ? take_fd(&fd) : -EPERM;
+}
+
+int program_enter_folder(const char *script)
+{
+        char folder[WIRE_SCRIPT_SIZE];
+
+        snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(script, '/') - script), script);
+        return chdir(*folder ? folder : "/") < 0 ? -errno : 0;
 }
 
 int program_open(const char *path, struct program *program)

@@ -33,6 +33,11 @@ int program_command(int memfd, char **argv);
 int program_check_script(const char *script_directory, const char *script);
 
 /*
+ * Makes the folder of a script that has been checked the working directory. Returns 0, or a negative errno of chdir(2).
+ */
+int program_enter_folder(const char *script);
+
+/*
  * Opens the program at `path`: a regular file that is executable. Returns 0 and fills in path, fd and is_elf;
  * -EACCES, -ENOENT, …; -ENOEXEC when it begins neither as an ELF file nor with #!.
  */

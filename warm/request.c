@@ -103,9 +103,8 @@ static unsigned script_status(int error)
 /* A CGI program begins in its script's folder, unless WorkingDirectory= says another; so does this. */
 static void judge_script(const struct settings *settings, const struct child *child)
 {
-        static char folder[WIRE_SCRIPT_SIZE];
         const char *script = child->request.script;
-        int fd;
+        int fd, r;
 
         if (!settings->scripts)
                 return;
@@ -115,9 +114,9 @@ static void judge_script(const struct settings *settings, const struct child *ch
         close_fd(fd);
         if (!settings->at_top)
                 return;
-        snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(script, '/') - script), script);
-        if (chdir(*folder ? folder : "/") < 0)
-                refuse(child, script_status(errno), "the script's folder", errno);
+        r = program_enter_folder(script);
+        if (r < 0)
+                refuse(child, script_status(-r), "the script's folder", -r);
 }
 
 int request_connection(const struct settings *settings, struct child *child)
