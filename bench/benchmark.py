@@ -171,9 +171,10 @@ def collect(results, name, figures):
         results.setdefault(name, {}).setdefault(metric, []).append(value)
 
 
-def run_rounds(found, port, options, connections=None, between=lambda: None, rounds=None):
+def run_rounds(found, port, options, connections=None, between=lambda: None, rounds=None, results=None):
+    """Adds what each contender reached in each round to `results`, and returns it."""
     connections = connections or options.connections
-    results = {}
+    results = {} if results is None else results
     for contender in found if options.warm_up else ():
         load.closed_loop(contender, port, options.warm_up, connections)
     for _, contender in turns(found, rounds or options.rounds):
@@ -241,14 +242,20 @@ def absolutes(work, found, results):
     return lines
 
 
-def run_all(work, found, port, options, goals, between=lambda: None, tails=True):
-    """Checks the contenders, lets them take turns, and returns the rows of latest.json and a table of absolutes."""
+def measure(found, port, options, results, rounds, between=lambda: None, tails=True):
+    """Checks the contenders, lets them take turns, and adds what was found to `results`."""
     for contender in found:
         contender.check(contender, port)
-    results = run_rounds(found, port, options, between=between)
+    run_rounds(found, port, options, between=between, rounds=rounds, results=results)
     if tails:
         run_tails(found[0], port, options, results, between)
     found[0].check(found[0], port)  # it is still what it was
+
+
+def run_all(work, found, port, options, goals, between=lambda: None, tails=True):
+    """Measures the contenders, and returns the rows of latest.json and a table of absolutes."""
+    results = {}
+    measure(found, port, options, results, options.rounds, between, tails)
     return compare(work, found, results, goals), absolutes(work, found, results)
 
 
@@ -257,16 +264,11 @@ def run_anew(work, start, options, goals):
     As run_all(), but `start(cleanup, number)`, which gives contenders and port, is called for every two rounds. Where the
     memory of a process happens to lie makes it some per cent faster or slower than its like, for as long as it lives.
     """
-    results, starts = {}, max(1, options.rounds // 2)
-    for number in range(starts):
+    results, left = {}, options.rounds
+    while left > 0:
+        rounds = min(2, left)
+        left -= rounds
         with contextlib.ExitStack() as cleanup:
-            found, port = start(cleanup, number)
-            for contender in found:
-                contender.check(contender, port)
-            for name, figures in run_rounds(found, port, options, rounds=options.rounds // starts).items():
-                for metric, values in figures.items():
-                    results.setdefault(name, {}).setdefault(metric, []).extend(values)
-            if number == starts - 1:
-                run_tails(found[0], port, options, results)
-                found[0].check(found[0], port)  # it is still what it was
+            found, port = start(cleanup, left)
+            measure(found, port, options, results, rounds, tails=left == 0)
     return compare(work, found, results, goals), absolutes(work, found, results)
