@@ -98,8 +98,9 @@ static bool filter_ok(const struct index *index, struct index_span span)
 static bool warm_ok(const struct index *index, const struct index_service *service)
 {
         if (service->type >= INDEX_TYPES || service->warm_spare > WARM_SLOTS_MAX ||
-                service->warm_up.count > INDEX_WARM_UP_MAX || service->warm_watch.count > INDEX_WARM_WATCH_MAX ||
-                !strings_ok(index, service->warm_up) || !strings_ok(index, service->warm_watch))
+                service->warm_children_max > WARM_SLOTS_MAX || service->warm_up.count > INDEX_WARM_UP_MAX ||
+                service->warm_watch.count > INDEX_WARM_WATCH_MAX || !strings_ok(index, service->warm_up) ||
+                !strings_ok(index, service->warm_watch))
                 return false;
         if (!(service->flags & INDEX_WARM))
                 return service->filter_warm.count == 0 && !(service->flags & INDEX_TMP_SHARED);

@@ -129,9 +129,10 @@ struct index_service {
         struct index_span filter_last;      /* of struct sock_filter: takes back what only the jail needs */
         struct index_span filter_warm;      /* of struct sock_filter: what a zygote's child loses; if INDEX_WARM */
         uint32_t flags;
-        uint32_t type;       /* enum index_type */
-        uint32_t warm_spare; /* WarmSpare=: children forked ahead */
-        uint64_t warm_idle;  /* WarmIdleSec=, µs: an application zygote without a request for so long ends */
+        uint32_t type;              /* enum index_type */
+        uint32_t warm_spare;        /* WarmSpare=: children forked ahead */
+        uint32_t warm_children_max; /* WarmChildrenMax=: children at once, these included; 0: no limit of its own */
+        uint64_t warm_idle;         /* WarmIdleSec=, µs: an application zygote without a request for so long ends */
         uint32_t umask;
         int32_t nice;
         uint32_t max_connections;

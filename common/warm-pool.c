@@ -83,6 +83,8 @@ unsigned warm_slots_wanted(const struct warm_member *member, const struct index_
         unsigned done = member->n_requests - member->n_active;
         unsigned wanted = member->n_active + service->warm_spare + lesser(done, WARM_LINGERING_MAX);
 
+        if (service->warm_children_max > 0)
+                wanted = lesser(wanted, service->warm_children_max);
         return lesser(lesser(wanted, service->max_connections + service->warm_spare), slots_max(service));
 }
 

@@ -48,6 +48,7 @@ static const struct key keys[] = {
         {"WorkingDirectory", key_read_path, AT(service.working_directory), 0},
         {"Warm", key_read_warm, 0, INDEX_WARM},
         {"WarmSpare", key_read_count, AT(service.warm_spare), WARM_SLOTS_MAX},
+        {"WarmChildrenMax", key_read_count, AT(service.warm_children_max), WARM_SLOTS_MAX},
         {"WarmUpRequest", key_read_warm_up, 0, 0},
         {"WarmWatch", key_read_warm_watch, 0, 0},
         {"WarmIdleSec", key_read_warm_idle, 0, 0},

@@ -171,6 +171,10 @@ static void check_warm(const struct draft *draft, const struct position *warm)
         if (draft->filter.chosen && filter_lets_ipc_remain(&draft->filter))
                 diagnose(*warm, "add SystemCallFilter=~shmget semget msgget mq_open",
                         "Warm=: SystemCallFilter= lets a request leave IPC objects behind for the next one");
+        if (service->warm_children_max > 0 && service->warm_children_max < service->warm_spare)
+                diagnose(*warm, "WarmSpare= is a part of WarmChildrenMax=",
+                        "Warm=: WarmSpare=%u children ahead are more than WarmChildrenMax=%u", service->warm_spare,
+                        service->warm_children_max);
         if (sets_preload(draft))
                 diagnose(*warm, "leave it out of Environment=, or write Warm=no",
                         "Warm=: Environment= sets LD_PRELOAD, which brings in the stand-in for accept(2)");
@@ -182,6 +186,8 @@ static void check_descriptors(const struct draft *draft, const struct position *
         const struct index_service *service = &draft->service;
         uint64_t children = service->max_connections + service->warm_spare, needed;
 
+        if (service->warm_children_max > 0 && service->warm_children_max < children)
+                children = service->warm_children_max;
         needed = 2 * (children < WARM_SLOTS_MAX ? children : WARM_SLOTS_MAX) + 64;
         if (service->limits[RLIMIT_NOFILE] < needed)
                 diagnose_warning(*warm, "raise LimitNOFILE=, or lower MaxConnections=",

@@ -15,7 +15,7 @@ enum { START_USEC = 120000000 }; /* for an application zygote to become ready, i
 
 static void on_runtime_over(struct request *request)
 {
-        if (request->warm && request->slot < 0)
+        if (request->warm && request->slot < 0 && request->warm->last_taken < request->started)
                 warm_neglected(request);
         request_end(request, WIRE_TIMEOUT, request->starts ? "it is not ready in time" : "RuntimeMaxSec= has passed");
 }

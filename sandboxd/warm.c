@@ -358,6 +358,7 @@ static void taken(struct warm *warm, const struct warm_event *event)
         TAILQ_FOREACH (request, &warm->requests, waiting)
                 if (request->number == event->number && request->slot < 0) {
                         request->slot = (int)event->slot;
+                        warm->last_taken = broker_now(request->broker);
                         return;
                 }
         kill_child(warm, event->slot); /* nobody waits for it any more */

@@ -22,6 +22,7 @@ struct warm {
         struct cgroup_leaf *slots[WARM_SLOTS_MAX];
         uint32_t n_ended[WARM_SLOTS_MAX]; /* of the slots' children */
         unsigned n_slots;
+        uint64_t last_taken; /* µs, monotonic: when a child last took a request */
         sd_event_source *control_source, *errors_source, *idle_source;
         struct request_list requests; /* that were given to its children */
         struct lines lines;           /* of what it writes */
@@ -40,7 +41,10 @@ bool warm_serve(struct request *request);
  */
 enum wire_kind warm_wants(const struct request *request);
 
-/* No child has taken the request in all the time that it has: the zygote hangs, and another one is started. */
+/*
+ * Neither the request nor another one has been taken by a child in all the time that it has: the zygote hangs, and
+ * another one is started.
+ */
 void warm_neglected(struct request *request);
 
 /* Kills the child that serves the request; request_ended() follows, if need be by the end of the zygote. */

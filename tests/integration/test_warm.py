@@ -33,6 +33,7 @@ SERVICES = {
     "warm": WARM,
     "hurried": {**WARM, "RuntimeMaxSec": "2"},
     "narrow": {**WARM, "MaxConnections": "2"},
+    "few": {**WARM, "WarmSpare": "1", "WarmChildrenMax": "2", "RuntimeMaxSec": "5"},
     "idle": {**WARM, "WarmIdleSec": "1"},
     "thread": {**WARM, "ExecStart": "/apps/warm thread"},
     "socket": {**WARM, "ExecStart": "/apps/warm socket"},
@@ -393,14 +394,17 @@ def numbered(number, uid):
     raise AssertionError(f"uid {uid} has no process {number}")
 
 
-def sleeper_of(uid):
+def sleepers_of(uid):
+    sleepers = []
     for pid in processes_of(uid):
-        try:
+        with contextlib.suppress(OSError):
             if open(f"/proc/{pid}/syscall").read().split()[0] in ("35", "230", "115", "101"):
-                return pid
-        except OSError:
-            continue
-    return None
+                sleepers.append(pid)
+    return sleepers
+
+
+def sleeper_of(uid):
+    return next(iter(sleepers_of(uid)), None)
 
 
 def test_more_requests_than_spare_children_wait_for_one(stack):
@@ -408,6 +412,29 @@ def test_more_requests_than_spare_children_wait_for_one(stack):
     with concurrent.futures.ThreadPoolExecutor(24) as pool:
         answers = list(pool.map(lambda _: ask(stack, "warm", "sleep:1"), range(24)))
     assert {answer.status for answer in answers} == {200}
+
+
+def test_no_more_children_than_allowed_serve_and_the_rest_wait(stack):
+    user, uid = lib.fresh_user()
+    warmed(stack, "few", user=user)
+    most = 0
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(ask, stack, "few", "sleep:1", user=user) for _ in range(6)]
+        while not all(one.done() for one in asked):
+            most = max(most, len(sleepers_of(uid)))
+            time.sleep(0.02)
+    assert [one.result().status for one in asked] == [200] * 6
+    assert most == 2
+
+
+def test_a_request_that_waits_too_long_for_a_child_costs_only_itself(stack):
+    user, uid = lib.fresh_user()
+    warmed(stack, "few", user=user)
+    with concurrent.futures.ThreadPoolExecutor(14) as pool:
+        statuses = [one.status for one in pool.map(lambda _: ask(stack, "few", "sleep:1", user=user), range(14))]
+    assert set(statuses) == {200, 504} and statuses.count(200) > 5
+    assert "cold" not in fields(ask(stack, "few", user=user))
+    assert not [line for line in zygotes(stack, "few") if f"uid {uid}: renewed" in line], "busy is not neglect"
 
 
 # Zygotes

@@ -257,6 +257,8 @@ static void test_corrupt(void **state)
                 {S(warm_spare), 0, false, 0},
                 {S(warm_spare), WARM_SLOTS_MAX, false, 0},
                 {S(warm_spare), WARM_SLOTS_MAX + 1, false, -EBADMSG},
+                {S(warm_children_max), WARM_SLOTS_MAX, false, 0},
+                {S(warm_children_max), WARM_SLOTS_MAX + 1, false, -EBADMSG},
                 {S(warm_up.count), 1, false, -EBADMSG},
                 {S(filter_warm.count), 1, false, -EBADMSG},
                 {S(flags), INDEX_PRIVATE_TMP | INDEX_TMP_SHARED, false, -EBADMSG},

@@ -175,6 +175,7 @@ static void test_warm_defaults(void **state)
         assert_int_equal(service.type, INDEX_TYPE_CGI);
         assert_int_equal(service.flags & (INDEX_WARM | INDEX_RUNNER | INDEX_TMP_SHARED), 0);
         assert_int_equal(service.warm_spare, 2);
+        assert_int_equal(service.warm_children_max, 0);
         assert_int_equal(service.warm_idle, 600000000);
         assert_int_equal(service.warm_up.count, 0);
         assert_int_equal(service.filter_warm.count, 0);
@@ -186,13 +187,15 @@ static void test_warm_values(void **state)
 
         (void)state;
         assert_true(compile("",
-                "Type=fastcgi\nWarm=yes\nWarmSpare=7\nWarmUpRequest=/ /a.php?x=%20\nWarmUpRequest=/b\n"
+                "Type=fastcgi\nWarm=yes\nWarmSpare=7\nWarmChildrenMax=9\nWarmUpRequest=/ "
+                "/a.php?x=%20\nWarmUpRequest=/b\n"
                 "WarmWatch=/srv/wiki \"/etc/php ini\"\nWarmIdleSec=1min\nPrivateTmp=identity",
                 &service));
         assert_int_equal(service.type, INDEX_TYPE_FASTCGI);
         assert_int_equal(service.flags & (INDEX_WARM | INDEX_RUNNER), INDEX_WARM | INDEX_RUNNER);
         assert_int_equal(service.flags & (INDEX_PRIVATE_TMP | INDEX_TMP_SHARED), INDEX_PRIVATE_TMP | INDEX_TMP_SHARED);
         assert_int_equal(service.warm_spare, 7);
+        assert_int_equal(service.warm_children_max, 9);
         assert_int_equal(service.warm_up.count, 3);
         assert_int_equal(service.warm_watch.count, 2);
         assert_int_equal(service.warm_idle, 60000000);
@@ -278,6 +281,13 @@ static void test_warm_complaints(void **state)
                 {"WarmSpare=0", "WarmSpare=: '0' is not a number from 1 to 256"},
                 {"WarmSpare=257", "WarmSpare=: '257' is not a number from 1 to 256"},
                 {"WarmSpare=256", NULL},
+                {"WarmChildrenMax=0", "WarmChildrenMax=: '0' is not a number from 1 to 256"},
+                {"WarmChildrenMax=257", "WarmChildrenMax=: '257' is not a number from 1 to 256"},
+                {"WarmChildrenMax=256", NULL},
+                {"Type=fastcgi\nWarm=yes\nWarmChildrenMax=1",
+                        "WarmSpare=2 children ahead are more than WarmChildrenMax=1"},
+                {"Type=fastcgi\nWarm=yes\nWarmChildrenMax=1", "hint: WarmSpare= is a part of WarmChildrenMax="},
+                {"Type=fastcgi\nWarm=yes\nWarmChildrenMax=1\nWarmSpare=1", NULL},
                 {"WarmUpRequest=index.php", "'index.php' is not a path with a query"},
                 {"WarmUpRequest=http://localhost/", "is not a path with a query"},
                 {"WarmUpRequest=\"/a b\"", "hint: write /path?query, and other characters as %XX"},

@@ -115,6 +115,19 @@ static void slots_are_what_runs_and_what_is_to_spare(void **state)
         assert_true(slots_wanted(1000, 1000, 1000, UINT64_MAX) > WARM_SLOTS_MAX / 2);
 }
 
+/* Whoever serves, and whoever goes on after a response, is within WarmChildrenMax=. */
+static void there_are_no_more_children_than_allowed(void **state)
+{
+        const struct index_service service = {
+                .warm_spare = 2, .warm_children_max = 3, .max_connections = 64, .limits[RLIMIT_NOFILE] = 4096};
+
+        (void)state;
+        assert_int_equal(warm_slots_wanted(&(struct warm_member){0}, &service), 2);
+        assert_int_equal(warm_slots_wanted(&(struct warm_member){.n_requests = 1, .n_active = 1}, &service), 3);
+        assert_int_equal(warm_slots_wanted(&(struct warm_member){.n_requests = 50, .n_active = 50}, &service), 3);
+        assert_int_equal(warm_slots_wanted(&(struct warm_member){.n_requests = 50, .n_active = 1}, &service), 3);
+}
+
 static void who_goes_on_after_the_response_takes_no_slot_from_who_waits(void **state)
 {
         (void)state;
@@ -267,6 +280,7 @@ int main(void)
                 cmocka_unit_test(what_a_child_inherits_is_in_the_key),
                 cmocka_unit_test(failures_make_it_wait_longer_each_time),
                 cmocka_unit_test(slots_are_what_runs_and_what_is_to_spare),
+                cmocka_unit_test(there_are_no_more_children_than_allowed),
                 cmocka_unit_test(who_goes_on_after_the_response_takes_no_slot_from_who_waits),
                 cmocka_unit_test(a_zygote_has_descriptors_for_its_slots),
                 cmocka_unit_test(the_best_of_an_identity_serves_it),
