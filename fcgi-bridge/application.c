@@ -116,6 +116,13 @@ void application_end_stdin(struct request *request)
                 send_end(request);
 }
 
+bool application_has_body(const struct request *request)
+{
+        const struct application *application = &request->application;
+
+        return !application->upstream.must_go || (application->end_begun && application->header_left == 0);
+}
+
 static void end(struct request *request)
 {
         const struct upstream *upstream = &request->application.upstream;

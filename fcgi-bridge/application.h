@@ -41,6 +41,9 @@ void application_stop(struct request *request);
 size_t application_stdin(struct request *request, const unsigned char *data, size_t length);
 void application_end_stdin(struct request *request);
 
+/* Whether it has been given the whole body, with its end, or has none coming. */
+bool application_has_body(const struct request *request);
+
 /*
  * Reads once, and gives what came its effect. Returns false when there is nothing to read now. At the application's
  * end, the connection is closed; at its FCGI_END_REQUEST, request->ended is set.

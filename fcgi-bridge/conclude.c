@@ -102,6 +102,40 @@ static void conclude(struct request *request)
                 complete(request, result->detail);
 }
 
+/* An end that comes too soon must not be taken for the body's. */
+static bool has_whole_body(const struct request *request)
+{
+        if (request->launch.kind == WIRE_CONNECTION)
+                return application_has_body(request);
+        return request->body_ended || (request->body_limited && request->body_left == 0);
+}
+
+static bool may_go_on(const struct request *request)
+{
+        return request_is_running(request) && !request->have_result && !request->failure && !request->aborted &&
+               !request->ended && request->connection->bridge->options.abort_timeout > 0 && has_whole_body(request);
+}
+
+bool request_goes_on(struct request *request)
+{
+        struct connection *connection = request->connection;
+
+        if (request->ended && !request->have_result)
+                launch_say_done(&request->launch);
+        if (!may_go_on(request)) {
+                relay_drain_errors(request);
+                return false;
+        }
+        if (request->unattended)
+                return true;
+        request->unattended = true;
+        request_drop_params(request);
+        relay_leave(request);
+        deadline_drop(connection, DEADLINE_SEND);
+        deadline_set(connection, DEADLINE_WORK, connection->bridge->options.abort_timeout);
+        return true;
+}
+
 void request_advance(struct request *request)
 {
         /* What is left of the output is in the pipes. */

@@ -145,6 +145,11 @@ void connection_end_stream(struct connection *connection, uint8_t type, uint16_t
         buffer_append(&connection->out, header, sizeof(header));
 }
 
+void connection_lose(struct connection *connection)
+{
+        connection->gone = connection->dead = true;
+}
+
 /* One read an event: a fast web server must not keep the loop to itself. */
 static void receive(struct connection *connection)
 {
@@ -157,7 +162,7 @@ static void receive(struct connection *connection)
         if (received > 0)
                 buffer_commit(&connection->in, (size_t)received);
         else if (received == 0 || (errno != EAGAIN && errno != EINTR))
-                connection->dead = true;
+                connection_lose(connection);
 }
 
 /* What has come of the next record belongs to nothing that has a time limit, and yet to this process. */
@@ -220,7 +225,7 @@ void connection_flush(struct connection *connection)
                 if (sent > 0)
                         buffer_consume(&connection->out, (size_t)sent);
                 else if (sent < 0 && errno != EAGAIN && errno != EINTR)
-                        connection->dead = true;
+                        connection_lose(connection);
         }
         limit_sending(connection, sent > 0);
 }
@@ -255,6 +260,17 @@ static void update_events(struct connection *connection)
                 connection->dead = true;
 }
 
+/* Nothing is read or sent any more. The web server is to see the end at once, should it still be there. */
+static bool goes_on(struct connection *connection)
+{
+        if (!connection->gone || !connection->request || !request_goes_on(connection->request))
+                return false;
+        if (sd_event_source_set_enabled(connection->io, SD_EVENT_OFF) < 0)
+                return false;
+        shutdown(connection->fd, SHUT_RDWR);
+        return true;
+}
+
 void connection_settle(struct connection *connection)
 {
         bool had_room;
@@ -278,7 +294,7 @@ void connection_settle(struct connection *connection)
                 update_events(connection);
         if (!connection->dead && connection->request)
                 relay_update(connection->request);
-        if (connection->dead)
+        if (connection->dead && !goes_on(connection))
                 connection_free(connection);
 }
 
@@ -308,7 +324,7 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
         if (revents & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) {
                 if (connection->request)
                         request_log(connection->request, LOG_INFO, "the web server closed the connection");
-                connection->dead = true;
+                connection_lose(connection);
         } else if (revents & EPOLLIN)
                 receive(connection);
         connection_settle(connection);

@@ -51,6 +51,7 @@ struct connection {
         bool lingering;          /* our direction is shut; the rest of what the web server sends is discarded */
         bool handed_over;        /* the service manager has a copy: closing ours must not end the connection */
         bool dead;               /* close now */
+        bool gone;               /* dead, for the web server has gone: the application may go on for a while */
 };
 
 /*
@@ -62,6 +63,9 @@ int connection_new(struct bridge *bridge, struct door *door, int fd);
 /* Closes the connection and ends its request without an answer. Not from within its handlers: see
  * connection_settle(). */
 void connection_free(struct connection *connection);
+
+/* The web server has gone, or takes no bytes any more: request_goes_on() says what becomes of its request. */
+void connection_lose(struct connection *connection);
 
 /*
  * Brings a connection in line with its state: handles the records that wait, moves the request on, sends what

@@ -34,7 +34,7 @@ static void expire_sending(struct connection *connection)
 {
         if (connection->request)
                 request_log(connection->request, LOG_NOTICE, "aborted: the web server stopped reading");
-        connection->dead = true;
+        connection_lose(connection);
 }
 
 /* It has passed. The connection may be gone afterwards. */

@@ -24,6 +24,7 @@ enum {
         OPTION_PARAMS_TIMEOUT,
         OPTION_REQUEST_TIMEOUT,
         OPTION_SEND_TIMEOUT,
+        OPTION_ABORT_TIMEOUT,
         OPTION_IDLE_TIMEOUT,
         OPTION_DRAIN_TIMEOUT,
         OPTION_IDLE_EXIT,
@@ -41,6 +42,7 @@ static const struct option long_options[] = {
         {"params-timeout", required_argument, NULL, OPTION_PARAMS_TIMEOUT},
         {"request-timeout", required_argument, NULL, OPTION_REQUEST_TIMEOUT},
         {"send-timeout", required_argument, NULL, OPTION_SEND_TIMEOUT},
+        {"abort-timeout", required_argument, NULL, OPTION_ABORT_TIMEOUT},
         {"idle-timeout", required_argument, NULL, OPTION_IDLE_TIMEOUT},
         {"drain-timeout", required_argument, NULL, OPTION_DRAIN_TIMEOUT},
         {"idle-exit", required_argument, NULL, OPTION_IDLE_EXIT},
@@ -59,6 +61,7 @@ static const struct options defaults = {
         .params_timeout = 10 * SECOND,
         .request_timeout = 120 * SECOND,
         .send_timeout = 60 * SECOND,
+        .abort_timeout = 5 * SECOND,
         .idle_timeout = 60 * SECOND,
         .drain_timeout = 30 * SECOND,
         .idle_exit = 0,
@@ -79,6 +82,7 @@ static void print_help(void)
              "  --params-timeout=TIME   until the parameters are complete (10s)\n"
              "  --request-timeout=TIME  until the response is complete (120s)\n"
              "  --send-timeout=TIME     without the web server reading on (60s)\n"
+             "  --abort-timeout=TIME    for the application after the web server has gone (5s)\n"
              "  --idle-timeout=TIME     between requests on a connection (60s)\n"
              "  --drain-timeout=TIME    for running requests after SIGTERM (30s)\n"
              "  --idle-exit=TIME        without a connection; then it exits; 0: never (0)\n"
@@ -180,6 +184,8 @@ static int parse_option(int option, const char *name, const char *value, struct 
                 return parse_time(name, value, 1, &options->request_timeout);
         case OPTION_SEND_TIMEOUT:
                 return parse_time(name, value, 1, &options->send_timeout);
+        case OPTION_ABORT_TIMEOUT:
+                return parse_time(name, value, 0, &options->abort_timeout);
         case OPTION_IDLE_TIMEOUT:
                 return parse_time(name, value, 1, &options->idle_timeout);
         case OPTION_DRAIN_TIMEOUT:

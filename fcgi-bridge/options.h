@@ -18,6 +18,7 @@ struct options {
         uint64_t params_timeout;   /* µs, from BEGIN_REQUEST to the end of PARAMS; for a record outside of a request */
         uint64_t request_timeout;  /* µs, from the launch to the end of the response */
         uint64_t send_timeout;     /* µs without the web server taking a byte that waits for it */
+        uint64_t abort_timeout;    /* µs for the application after the web server has gone; 0: none */
         uint64_t idle_timeout;     /* µs between requests on a connection */
         uint64_t drain_timeout;    /* µs from SIGTERM to the end of running requests */
         uint64_t idle_exit;        /* µs without a connection, then the process ends; 0: never */

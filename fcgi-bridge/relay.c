@@ -49,6 +49,8 @@ static void log_line(const char *line, void *userdata)
 void relay_errors(struct request *request, const char *data, size_t length)
 {
         lines_feed(&request->lines, data, length, log_line, request);
+        if (request->unattended)
+                return;
         connection_send_stream(request->connection, FCGI_STDERR, request->fcgi_id, data, length);
         request->stderr_sent = true;
 }
@@ -249,6 +251,16 @@ void relay_end_stdin(struct request *request)
                 application_end_stdin(request);
         else
                 close_watched(&request->stdin_source, &request->launch.stdin_fd);
+}
+
+void relay_leave(struct request *request)
+{
+        deadline_drop(request->connection, DEADLINE_OUTPUT);
+        close_watched(&request->stdin_source, &request->launch.stdin_fd);
+        close_watched(&request->stdout_source, &request->launch.stdout_fd);
+        close_watched(&request->application.source, &request->launch.application_fd);
+        if (request->stderr_source)
+                sd_event_source_set_enabled(request->stderr_source, SD_EVENT_ON);
 }
 
 void relay_update(struct request *request)

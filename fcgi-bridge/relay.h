@@ -34,6 +34,9 @@ void relay_watch_errors(struct request *request);
 /* Stops watching; closes nothing. */
 void relay_stop(struct request *request);
 
+/* Nobody waits for the response: the application's output is closed. What it says on stderr still goes to the log. */
+void relay_leave(struct request *request);
+
 /*
  * Passes on a piece of the body. Returns how much of it has been dealt with: less than `length` means that
  * the pipe is full, and that the connection is settled again when it is not. Bytes are discarded beyond

@@ -207,6 +207,10 @@ void request_answer(struct request *request, const struct wire_question *questio
         const char *name;
         int r;
 
+        if (request->unattended) {
+                request->aborted = true; /* nothing has been started */
+                return;
+        }
         if (!request->may_ask) {
                 request_fail(request, 503, "the broker asks for variables a second time, or after the launch");
                 return;
@@ -269,7 +273,10 @@ void request_abort(struct request *request)
 
 void request_expire(struct request *request)
 {
-        if (request_is_running(request))
+        if (request->unattended) {
+                request_log(request, LOG_NOTICE, "killed: it goes on for longer than --abort-timeout=");
+                request->aborted = true;
+        } else if (request_is_running(request))
                 request_fail(request, 504, "no complete response within --request-timeout=");
         else
                 request_fail(request, 408, "no complete parameters within --params-timeout=");

@@ -51,7 +51,8 @@ struct request {
         bool have_result;
         struct wire_result result;
         bool ended;       /* FCGI_END_REQUEST of the application, whose statuses are in application.upstream */
-        bool aborted;     /* FCGI_ABORT_REQUEST */
+        bool aborted;     /* FCGI_ABORT_REQUEST, or nothing of it is to go on */
+        bool unattended;  /* the web server has gone, and it goes on */
         unsigned failure; /* HTTP status, once the request has failed */
 };
 
@@ -88,6 +89,14 @@ void request_drop_params(struct request *request);
  * become readable again.
  */
 bool request_is_draining(const struct request *request);
+
+/*
+ * The web server has gone. Whether the application may go on for --abort-timeout= all the same: one that has the whole
+ * request may be writing to its files, and a kill would leave them half-written, and its locks in place. Its output is
+ * closed, as it is wherever a client goes, so that it ends when it writes to it. To be asked again after each event;
+ * when it may not, or has ended, the request is to be freed.
+ */
+bool request_goes_on(struct request *request);
 
 /* FCGI_ABORT_REQUEST came. */
 void request_abort(struct request *request);

@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+import fcgi
 import pytest
 import stack as lib
 import test_warm
@@ -172,6 +173,8 @@ def test_clients_that_abort_at_the_end_of_their_requests_take_nobody_along(stack
         while time.monotonic() < end:
             client = stack.begin("warm", "report", user=user, script="/apps/warm")
             time.sleep(chance.uniform(0, 0.006))
+            with contextlib.suppress(OSError):
+                client.send(fcgi.encode_record(fcgi.ABORT_REQUEST, 1))
             client.close()
 
     threads = [threading.Thread(target=abort, args=(seed,)) for seed in range(3)]
