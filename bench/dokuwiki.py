@@ -22,6 +22,28 @@ FOLDERS = ("attic", "cache", "index", "locks", "log", "media", "media_attic", "m
 EXTENSIONS = ("mbstring", "xml")
 
 
+# The last is as many as there are requests at once, and two ahead.
+CHILDREN = (3, 5, 10)
+
+
+class Ours:
+    """Services of one broker that differ in how many children they have at most, until the best is known."""
+
+    def start(self, cleanup, script, keys, **more):
+        services = {f"wiki-{n}": {**keys, "WarmChildrenMax": str(n)} for n in CHILDREN}
+        stack, group = benchmark.start_ours(cleanup, services, cold.MAPS)
+        self.candidates = [Contender(name, "sandboxd, confined", stack.door(name), script, checks.warm, group,
+                                     workers=n, **more) for name, n in zip(services, CHILDREN)]
+        return self.candidates
+
+    def choose(self, port, options):
+        self.best = peers.best(self.candidates, port, options)
+        return self.best
+
+    def line(self):
+        return f"sandboxd: {self.best.workers} children, which serve most of {', '.join(map(str, CHILDREN))}."
+
+
 def own(folder):
     for path, _, names in os.walk(folder):
         for name in (".", *names):
@@ -65,7 +87,7 @@ def same_page(found, port):
 
 
 def start(cleanup, base, wiki, options):
-    """Ours, the two kinds of php-fpm in all numbers of workers, fcgiwrap, and the web server's port."""
+    """Ours and the two kinds of php-fpm, in all numbers of processes, fcgiwrap, and the web server's port."""
     sessions = f"session.save_path={wiki}/sessions\n"
     needed = (php_ini.extensions(*EXTENSIONS), sessions)
     plain = php_ini.write(base / "plain.ini", *needed)
@@ -74,8 +96,8 @@ def start(cleanup, base, wiki, options):
     common = {"query": QUERY, "probe": wiki / "www/hello.php", "SCRIPT_NAME": "/doku.php"}
     keys = php.service(ini, wiki / "www", f"/doku.php?{QUERY}", BindPaths=f"{wiki}/data {wiki}/sessions")
     keys["BindReadOnlyPaths"].append(f"{wiki}/conf")
-    stack, group = benchmark.start_ours(cleanup, {"wiki": keys}, cold.MAPS)
-    ours = Contender("ours", "sandboxd, confined", stack.door("wiki"), script, checks.warm, group, **common)
+    ours = Ours()
+    all_ours = ours.start(cleanup, script, keys, **common)
     fpm = (php.Fpm("one-shot", "php-fpm max_requests=1, opcache", True),
            php.Fpm("persistent", "php-fpm persistent, opcache", False))
     all_fpm = [one for kind in fpm for one in kind.start(cleanup, base, "wiki", script, ini, **common)]
@@ -83,23 +105,29 @@ def start(cleanup, base, wiki, options):
     benchmark.compile_static(HERE / "apps/php-cgi.c", base / "php-cgi", f'-DINI="{plain}"')
     cgi = peers.fcgiwrap(cleanup, base, "cgi", "fcgiwrap running php-cgi", base / "php-cgi", options.connections,
                          work="DokuWiki page, warm", BENCH_SCRIPT=script, **common)
-    port = cleanup.enter_context(benchmark.web_server(base, [ours, *all_fpm, cgi]))
-    return ours, fpm, cgi, port
+    port = cleanup.enter_context(benchmark.web_server(base, [*all_ours, *all_fpm, cgi]))
+    return (ours, *fpm), cgi, port
 
 
-def empty(folder):
-    """Whoever sends no cookie gets a session; they would be hundreds of thousands."""
-    for name in os.listdir(folder):
-        os.unlink(folder / name)
+def tidy(wiki):
+    """
+    Whoever sends no cookie gets a session; they would be hundreds of thousands. A lock stays where a process was killed
+    while it had it, and the next contender would wait three seconds for it.
+    """
+    for name in os.listdir(wiki / "sessions"):
+        os.unlink(wiki / "sessions" / name)
+    for name in os.listdir(wiki / "data/locks"):
+        with contextlib.suppress(FileNotFoundError):  # it was not left
+            os.rmdir(wiki / "data/locks" / name)
 
 
 def run(base, options):
     wiki = make(base)
     with contextlib.ExitStack() as cleanup:
-        ours, fpm, cgi, port = start(cleanup, base, wiki, options)
-        one_shot, persistent = (kind.choose(port, options) for kind in fpm)
+        kinds, cgi, port = start(cleanup, base, wiki, options)
+        ours, one_shot, persistent = (kind.choose(port, options) for kind in kinds)
         found = [ours, one_shot, persistent, cgi]
         same_page(found, port)
         goals = {(one_shot.name, "throughput"): 2, (persistent.name, "throughput"): 0.5, (cgi.name, "throughput"): 18}
-        rows, lines = benchmark.run_all(WORK, found, port, options, goals, lambda: empty(wiki / "sessions"))
-    return rows, [*lines, "", *(kind.line() for kind in fpm)]
+        rows, lines = benchmark.run_all(WORK, found, port, options, goals, lambda: tidy(wiki))
+    return rows, [*lines, "", *(kind.line() for kind in kinds)]
